@@ -90,10 +90,6 @@ CLASS_MODULES = {
     Parameter: "torch.nn.parameter", layout: "torch", memory_format: "torch",
 }  # fmt: skip
 DATA_MODULES = "microgad.utils.data."  # whose classes are in PyTorch's modules of the same names
-# PyTorch's modules of layers, where ours have other names.
-LAYER_MODULES = {"ChannelShuffle": "channelshuffle", "Flatten": "flatten", "Unflatten": "flatten"}
-# Our modules of layers that PyTorch doesn't have. Those that it has import their classes.
-EXTRA_LAYER_MODULES = {"layer_helpers", "lazy_layers", "loss_base", "margin_losses", "parameter_containers", "softmax"}
 # PyTorch's modules with the name of a function, which is what their parent module has under this name.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
 TORCH_VERSION = "2.13.0"  # the version of PyTorch that programs see
@@ -142,7 +138,9 @@ class as_torch:
         lazy.on_missing_import, dispatch.running_as_torch = MissingName, True
         storage.reduced_for_torch = lazy.LazyModule("microgad.porting.torch_modules._utils")._reduced
         self._root.torch = self._root  # kornia's annotations use torch.torch.Tensor
-        class_modules = _class_modules()
+        from ..nn.modules.torch_names import layer_modules
+
+        class_modules = CLASS_MODULES | layer_modules()
         for name, module in [*sys.modules.items()]:
             if name.startswith(DATA_MODULES):
                 class_modules |= _data_classes(module)
@@ -173,23 +171,6 @@ class as_torch:
                 held = vars(sys.modules.get(above, gone))
                 if isinstance(gone, MissingModule) and held.get(name) is gone:
                     del held[name]
-
-
-def _class_modules() -> dict[type, str]:
-    """Return the name of PyTorch's module for each class. A layer's module has the name of ours, if PyTorch has it."""
-    from .. import nn
-    from ..nn import modules
-
-    found = {name: module for name, module in vars(modules).items() if isinstance(module, ModuleType)}
-    contents = {name: vars(module) for name, module in found.items() if name not in EXTRA_LAYER_MODULES}
-    class_modules = dict(CLASS_MODULES)
-    for kind in vars(nn).values():
-        if isinstance(kind, type) and issubclass(kind, nn.Module):
-            own = LAYER_MODULES.get(kind.__name__, kind.__module__.rpartition(".")[2])
-            there = [name for name in (own, *contents) if contents.get(name, {}).get(kind.__name__) is kind]
-            if there:
-                class_modules[kind] = f"torch.nn.modules.{there[0]}"
-    return class_modules
 
 
 def _data_classes(module: ModuleType) -> dict[type, str]:

@@ -13,6 +13,7 @@ import abc
 import argparse
 import copyreg
 import enum
+import functools
 import importlib
 import sys
 import types
@@ -27,17 +28,30 @@ from ..state.contexts import binding
 from ..tensor import Tensor
 from .errors import FileError, shown
 
-_PLAIN = (argparse.Namespace, types.SimpleNamespace)
+_PLAIN = (argparse.Namespace, types.SimpleNamespace, functools.partial)
 _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` methods that run no code of a class
 # Packages of layers and of what they call, whose classes and functions are trusted.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 # Those that are imported if a file names a class of theirs.
 _IMPORTED = (*_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.")
+# PyTorch's and torchvision's modules, and ours which have what is in all modules below them.
+_OURS = {
+    "torch.nn.modules.": "microgad.nn", "torch.nn.parallel.": "microgad.nn", "torch._C._nn.": "microgad.nn.functional",
+    "torchvision.transforms.v2.": "microgad.transforms.v2", "torchvision.transforms.": "microgad.transforms",
+    "torchvision.ops.": "microgad.porting.vision.ops",
+}  # fmt: skip
+# Modules of ours, and PyTorch's and torchvision's with the same names of functions and transforms.
+_HOMES = {
+    "microgad.nn.functional": "torch.nn.functional", "microgad": "torch",
+    "microgad.transforms": "torchvision.transforms", "microgad.transforms.v2": "torchvision.transforms.v2",
+}  # fmt: skip
 # The beginnings of our modules' names, and those of PyTorch's and torchvision's; of several that fit, the first counts.
 _THEIRS = {
-    "microgad.models.blocks": "torchvision.ops", "microgad.models.": "torchvision.models.", "microgad.": "torch.",
+    "microgad.models.blocks": "torchvision.ops", "microgad.models.": "torchvision.models.",
+    "microgad.parameter": "torch.nn.parameter", "microgad.": "torch.",
 }  # fmt: skip
 _RECURRENT = ("_flat_weights_names", "_flat_weights")  # lists that a recurrent layer of PyTorch's holds
+FUNCTIONS = "torch._C _VariableFunctionsClass"  # whose attributes most of PyTorch's functions are
 _safe: list[Any] = []  # shared by all threads; an object is in it as often as it was added
 program_classes_allowed: ContextVar[bool] = ContextVar("trusted", default=False)
 
@@ -141,17 +155,17 @@ def _maker(kind: type) -> Any:
 
 def _find_loaded(module: str, name: str) -> Any:
     """Return what a module, loaded or in `_IMPORTED`, has by a (dotted) name, without running descriptors, or None."""
-    if module.startswith("torch.nn.modules."):
-        module = "microgad.nn"  # it has all layers
-    elif f"{module}.".startswith("torchvision.ops."):
-        module = "microgad.porting.vision.ops"
-    elif module.startswith(("torch.", "torchvision.")):
-        module = f"microgad.{module.partition('.')[2]}"
+    if ours := next(filter(f"{module}.".startswith, _OURS), ""):
+        module = _OURS[ours]
+    elif f"{module}.".startswith(("torch.", "torchvision.")):
+        module = ".".join(["microgad", *module.split(".")[1:]])
     if module not in sys.modules and f"{module}.".startswith(_IMPORTED):
         try:
             importlib.import_module(module)
         except ModuleNotFoundError:
             return None
+    if module == "microgad" and "." not in name:
+        return getattr(sys.modules["microgad"], name, None)  # loads what is lazy
     found = sys.modules.get(module)
     for part in name.split("."):
         found = vars(found).get(part) if isinstance(found, types.ModuleType | type) else None
@@ -177,8 +191,9 @@ def find_global(module: str, name: str) -> Any:
 
 
 def _is_library(x: Any) -> bool:
-    """Whether a class or function belongs to the library's layers, as the hook of a pruned layer does."""
-    return f"{x.__module__}.".startswith(_OWN)
+    """Whether x is a function of the library's layers, as `F.relu` is, or a class for layers, models or transforms."""
+    own = f"{x.__module__}.".startswith(_IMPORTED if isinstance(x, type) else _OWN)
+    return own and x.__name__ != "from_file"  # a partial of it would overwrite a file when the program calls a layer
 
 
 def _is_program_class(kind: type) -> bool:
@@ -189,6 +204,14 @@ def _is_program_class(kind: type) -> bool:
 def is_allowed(kind: type) -> bool:
     """Whether objects of a class may be saved."""
     return _is_library(kind) or _is_program_class(kind) or kind in dict(map(_by_name, _safe)).values()
+
+
+def function_of_torch(owner: Any, name: Any) -> Any:
+    """Return the library's torch.relu, for example, which PyTorch pickles as an attribute of a class."""
+    found = find_global("torch", str(name)) if getattr(owner, "name", None) == FUNCTIONS else None
+    if not isinstance(found, types.FunctionType):
+        raise FileError("names getattr, which gives PyTorch's functions alone")
+    return found
 
 
 def is_named_tuple(kind: Any) -> bool:
@@ -215,6 +238,15 @@ def make_empty(kind: Any) -> Any:
     return _maker(kind)(kind)
 
 
+def make_by_call(kind: Any, arguments: tuple[Any, ...]) -> Any:
+    """Make what a file says as the call of a class, and has a state later. Raises FileError if that would run code."""
+    if kind is functools.partial and len(arguments) == 1 and isinstance(arguments[0], types.FunctionType | type):
+        return functools.partial(arguments[0])
+    if is_made_by_call(kind) and not arguments:
+        return make_empty(kind)
+    raise FileError("calls what is no function")
+
+
 def is_made_by_call(kind: Any) -> bool:
     """Whether calling a class makes an empty object and does nothing else, as SimpleNamespace does."""
     return isinstance(kind, type) and kind.__init__ is types.SimpleNamespace.__init__  # type: ignore[misc]
@@ -232,7 +264,10 @@ def enum_member(kind: Any, value: Any) -> Any:
 
 
 def set_attributes(x: Any, state: Any) -> None:
-    """Set the attributes of an object that `make_empty` has made."""
+    """Set the attributes of an object that `make_empty` or `make_by_call` has made."""
+    if type(x) is functools.partial:
+        _set_arguments(x, state)
+        return
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
     if isinstance(x, _modules()):
@@ -244,6 +279,15 @@ def set_attributes(x: Any, state: Any) -> None:
         if HOOK_ATTRIBUTES & state.keys():
             state["_has_hook_dicts"] = True
     vars(x).update(state)
+
+
+def _set_arguments(x: functools.partial[Any], state: Any) -> None:
+    """Set the arguments of a partial of a function, which stays; `__setstate__` of Python's own checks no more."""
+    if type(state) is not tuple or list(map(type, state))[1:3] != [tuple, dict] or state[0] is not x.func:
+        raise FileError("gives a partial something else than arguments")
+    if state[3:] != (None,) or not all(type(name) is str for name in state[2]):
+        raise FileError("gives a partial something else than arguments")
+    x.__setstate__(state)  # type: ignore[attr-defined]
 
 
 def tensor_attributes(x: Tensor) -> dict[str, Any]:
@@ -304,7 +348,17 @@ def global_name(x: Any, place: str) -> str | None:
 
 
 def torch_place(x: Any) -> str:
-    """Return "module name" of a class or function. Those of the library have PyTorch's, if the modules are the same."""
+    """Return "module name" of a class or function: PyTorch's or torchvision's for one of the library."""
+    if x.__module__.startswith("microgad.nn."):
+        from ..nn.modules.torch_names import layer_modules
+
+        if x in layer_modules():
+            return f"{layer_modules()[x]} {x.__qualname__}"
+    if x.__module__.startswith(("microgad.ops.", "microgad.transforms.")):
+        for home, theirs in _HOMES.items():
+            found = getattr(sys.modules.get(home), x.__name__, None)
+            if x in (found, getattr(found, "__wrapped__", None)):
+                return f"{theirs} {x.__name__}"
     ours = next(filter(x.__module__.startswith, _THEIRS), "")
     return f"{_THEIRS.get(ours, '')}{x.__module__.removeprefix(ours)} {x.__qualname__}"
 

@@ -7,6 +7,7 @@ import enum
 import struct
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, ClassVar
 
@@ -200,7 +201,7 @@ class Pickler:
         self._write(b"b")
 
     def _reduced(self, x: Any, place: str) -> None:
-        """Write any other object as Python's pickle does: PyTorch loads it with weights_only=False, `load` refuses."""
+        """Write any other object as Python's pickle does: PyTorch loads it with weights_only=False."""
         made = x.__reduce_ex__(2)
         if isinstance(made, str):
             return self._global(f"{x.__module__} {made}")
@@ -335,6 +336,7 @@ class Pickler:
         deque: _deque,
         **dict.fromkeys(PATHS, lambda self, x, place: self._call(f"pathlib {type(x).__name__}", x.parts, place, x)),
         Counter: lambda self, x, place: self._call("collections Counter", (dict(x),), place, x),
+        partial: lambda self, x, place: self._reduced(x, place),
         dict: lambda self, x, place: self._pairs(x, place, b"}"),
         OrderedDict: _ordered,
         defaultdict: _defaultdict,

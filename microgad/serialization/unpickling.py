@@ -198,6 +198,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     ),
     "__builtin__ frozenset": lambda items: frozenset(map(_key, _listed(items))),
     "__builtin__ xrange": lambda *bounds: range(*bounds),
+    "__builtin__ getattr": objects.function_of_torch,
     "__builtin__ slice": lambda *bounds: slice(*bounds),
     "pathlib PosixPath": _path(Path),  # a path of this system, since one of another system can't be made
     "pathlib WindowsPath": _path(Path),
@@ -212,7 +213,7 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 _VALUES = {f"torch {name}": dtype for name, dtype in DTYPES.items()} | {"__builtin__ Ellipsis": ...}
 _CLASSES = [f"{module} {name}" for module in ("torch", "torch.cuda") for name in (*STORAGE_DTYPES, *TENSOR_DTYPES)]
-_KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, "numpy ndarray"} | {
+_KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, objects.FUNCTIONS, "numpy ndarray"} | {
     "torch Tensor", "torch._tensor Tensor", "torch.storage TypedStorage",
 }  # fmt: skip
 _MOVED_TO = {"builtins": "__builtin__", "pathlib._local": "pathlib", "numpy._core.multiarray": "numpy.core.multiarray"}
@@ -339,10 +340,8 @@ class Unpickler:
         """Push the result of calling a class. Raises FileError if that would run code of the class."""
         if isinstance(kind, enum.EnumMeta) and len(arguments) == 1:
             self._push(objects.enum_member(kind, *arguments))
-        elif objects.is_made_by_call(kind) and not arguments:
-            self._push_empty(objects.make_empty(kind))
         else:
-            raise FileError("calls what is no function")
+            self._push_empty(objects.make_by_call(kind, arguments))
 
     def _push_empty(self, made: Any) -> None:
         """Push an object that has no attributes yet."""

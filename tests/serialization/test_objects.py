@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import enum
+import functools
 import io
 import pickle
 import sys
@@ -226,6 +227,13 @@ def test_a_subclass_of_tensor_is_made_of_a_tensor_only(monkeypatch: pytest.Monke
             torch.load(archive_of(b"\x80\x02" + pickled), weights_only=False)
 
 
+PARTIAL = b"cfunctools\npartial\n(ctorch.nn\nLinear\ntR"
+STATES = [  # of another function, without some parts, with parts of other types, with other attributes
+    b"(ctorch.nn.functional\nrelu\n)}Nt", b"(ctorch.nn\nLinear\n)}t", b"(ctorch.nn\nLinear\n]}Nt", b"}",
+    b"(ctorch.nn\nLinear\n))Nt", b"(ctorch.nn\nLinear\n)}K\x01K\x01sNt", b"(ctorch.nn\nLinear\n)}}t",
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("pickled", "message"),
     [
@@ -246,6 +254,19 @@ def test_a_subclass_of_tensor_is_made_of_a_tensor_only(monkeypatch: pytest.Monke
         (b"ctorch.nn.modules.linear\nLinear\n)\x81]b.", "something else than attributes"),
         (b"ctorch.nn.modules.linear\nLinear\n)\x81}K\x01K\x01sb.", "something else than attributes"),
         (b"ctorch.nn.modules.linear\nLinear\n)\x81}b}b.", "gives a state to a Linear"),
+        (b"c__builtin__\ngetattr\n(ctorch.nn\nLinear\nX\x04\0\0\0loadtR.", "names getattr"),
+        (b"c__builtin__\ngetattr\n(ctorch._C\n_VariableFunctionsClass\nX\x04\0\0\0loadtR.", "names getattr"),
+        (b"c__builtin__\ngetattr\n(ctorch._C\n_VariableFunctionsClass\nctorch\nSize\ntR.", "names getattr"),
+        (b"ctorch\nfrom_file\n.", "names torch.from_file"),
+        (b"cmicrogad.ops.creation.data\nfrom_file\n.", "from_file, which may not be loaded"),
+        (b"cfunctools\npartial\n(cos\nsystem\ntR.", "names os.system"),
+        (b"cfunctools\nreduce\n.", "names functools.reduce"),
+        (b"cfunctools\npartial\n)R.", "calls what is no function"),
+        (b"cfunctools\npartial\n)\x81.", "is made by code of its own"),
+        (b"cfunctools\npartial\n(K\x01tR.", "calls what is no function"),
+        (b"cfunctools\npartial\n(ctorch.nn\nLinear\nK\x01tR.", "calls what is no function"),
+        *((PARTIAL + state + b"b.", "gives a partial something else than arguments") for state in STATES),
+        (PARTIAL + b"(ctorch.nn\nLinear\n)}Ntb}b.", "gives a state to a partial"),
     ],
 )
 def test_pickles_that_call_or_name_something_else_are_rejected(pickled: bytes, message: str) -> None:
@@ -272,6 +293,19 @@ def test_a_loaded_module_knows_whether_it_has_hooks() -> None:
     file.seek(0)
     assert torch.load(file, weights_only=False)._has_hook_dicts
     assert not reloaded(nn.Linear(1, 1), weights_only=False)._has_hook_dicts
+
+
+def test_partials_of_layers_and_functions_are_restored() -> None:
+    net = Net()
+    vars(net).update(norm=functools.partial(nn.LayerNorm, eps=1e-6), act=functools.partial(nn.functional.elu, alpha=2))
+    again = reloaded([net, net.norm], weights_only=False)
+    assert (again[1].func, again[1].keywords) == (nn.LayerNorm, {"eps": 1e-6})
+    assert again[0].norm is again[1]
+    assert torch.equal(again[0].eval()(torch.eye(2)), net.eval()(torch.eye(2)))
+    with torch.serialization.safe_globals([functools.partial, nn.LayerNorm]):
+        assert reloaded(net.norm)(3).eps == 1e-6
+    with pytest.raises(TypeError, match=r"obj\[0\].*can't be found under that name"):
+        reloaded(functools.partial(lambda x: x))
 
 
 def test_a_pruned_module_is_restored_with_its_masks() -> None:

@@ -1,0 +1,124 @@
+"""Files of whole layers, functions and transforms that one library saves: the other one has the same."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+
+import microgad
+import microgad.models
+import microgad.transforms
+
+from ..processes import run
+
+torch = pytest.importorskip("torch")
+torchvision = pytest.importorskip("torchvision")
+
+VISION = {torch: torchvision, microgad: microgad}
+BOTH_WAYS = pytest.mark.parametrize(
+    ("writer", "reader"), [(torch, microgad), (microgad, torch)], ids=["load", "save"]
+)  # fmt: skip
+
+
+def saved_and_loaded(writer, reader, x):
+    file = io.BytesIO()
+    writer.save(x, file)
+    file.seek(0)
+    return reader.load(file, weights_only=False)
+
+
+# Layers that our files have in other places than PyTorch's.
+LAYERS = {
+    "softmax": lambda nn: nn.Sequential(nn.Softmax(-1), nn.LogSoftmax(-1), nn.Softmax2d(), nn.Softmin(1)),
+    "attention": lambda nn: nn.MultiheadAttention(4, 2, batch_first=True),
+    "encoder": lambda nn: nn.TransformerEncoderLayer(4, 2, 8, activation=nn.functional.gelu, batch_first=True),
+    "lists": lambda nn: nn.ModuleList([nn.ParameterList([nn.Parameter()]), nn.ParameterDict({"a": nn.Parameter()})]),
+    "shapes": lambda nn: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (2, 2)), nn.PixelShuffle(1), nn.ChannelShuffle(1)),
+    "losses": lambda nn: nn.ModuleList([nn.TripletMarginLoss(), nn.HingeEmbeddingLoss(), nn.CrossEntropyLoss()]),
+    "parallel": lambda nn: nn.DataParallel(nn.Linear(2, 2)),
+}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_layers_are_of_the_same_classes(make, writer, reader):
+    loaded = saved_and_loaded(writer, reader, make(writer.nn))
+    assert [type(x) for x in loaded.modules()] == [type(x) for x in make(reader.nn).modules()]
+    assert repr(loaded) == repr(make(reader.nn))
+
+
+FUNCTIONS = {
+    "relu": lambda lib: lib.relu,
+    "a function of nn": lambda lib: lib.nn.functional.relu,
+    "a function in C of nn": lambda lib: lib.nn.functional.gelu,
+    "both": lambda lib: lib.nn.functional.sigmoid,
+    "a partial": lambda lib: partial(lib.nn.functional.gelu, approximate="tanh"),
+    "a partial of a partial": lambda lib: partial(partial(lib.nn.functional.softmax, lib.eye(3)), dim=1),
+}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("get", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_functions_are_loaded_as_the_other_librarys(get, writer, reader):
+    loaded = saved_and_loaded(writer, reader, {"function": get(writer)})["function"]
+    x = () if isinstance(loaded, partial) and loaded.args else (reader.arange(6.0) - 2,)
+    assert loaded(*x).tolist() == get(reader)(*x).tolist()
+
+
+@BOTH_WAYS
+def test_models_with_partials_of_layers_give_the_same_values(writer, reader):
+    def made(lib):
+        options = {"image_size": 8, "patch_size": 4, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 4}
+        return VISION[lib].models.VisionTransformer(**options, num_classes=2).eval()
+
+    net = made(writer)
+    loaded = saved_and_loaded(writer, reader, net)
+    x = np.random.default_rng(0).random((1, 3, 8, 8), np.float32)
+    expected = net(writer.from_numpy(x)).detach().numpy()
+    assert loaded.norm_layer.func is reader.nn.LayerNorm
+    np.testing.assert_allclose(loaded(reader.from_numpy(x)).detach().numpy(), expected, atol=1e-6)
+
+
+@BOTH_WAYS
+def test_transforms_give_the_same_values(writer, reader):
+    def made(lib):
+        t = VISION[lib].transforms
+        jitter = t.RandomApply([t.ColorJitter(0.4, 0.2)], p=0.9)
+        crop = t.RandomResizedCrop(6, interpolation=t.InterpolationMode.NEAREST)
+        return t.Compose([t.ToTensor(), t.Resize(8), t.RandomHorizontalFlip(), crop, jitter, t.Normalize(0.5, 0.2)])
+
+    loaded, image = saved_and_loaded(writer, reader, made(writer)), np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
+    results = []
+    for lib, transform in ((writer, made(writer)), (reader, loaded)):
+        lib.manual_seed(3)
+        results.append(transform(image).numpy())
+    np.testing.assert_allclose(results[0], results[1], atol=1e-5)
+    assert repr(loaded) == repr(made(reader))
+
+
+def test_programs_that_import_torch_write_the_same_names(tmp_path):
+    code = """if True:
+        import functools, sys, torch
+        from torch import nn
+        functions = [torch.relu, nn.functional.gelu, functools.partial(nn.LayerNorm, eps=1e-6)]
+        torch.save([*functions, nn.Softmax(-1), nn.MultiheadAttention(4, 2)], sys.argv[1])
+    """
+    done = run("-m", "microgad", "-c", code, str(tmp_path / "x.pt"))
+    assert done.returncode == 0, done.stderr
+    relu, gelu, norm, softmax, attention = torch.load(tmp_path / "x.pt", weights_only=False)
+    assert (relu, gelu, norm.func) == (torch.relu, torch.nn.functional.gelu, torch.nn.LayerNorm)
+    assert (type(softmax), type(attention)) == (torch.nn.Softmax, torch.nn.MultiheadAttention)
+
+
+@pytest.mark.parametrize("reader", [torch, microgad])
+@pytest.mark.parametrize("writer", [torch, microgad])
+def test_partials_are_refused_as_weights(writer, reader):
+    file = io.BytesIO()
+    writer.save(partial(writer.nn.LayerNorm, eps=1e-6), file)
+    file.seek(0)
+    with pytest.raises(pickle.UnpicklingError, match=r"GLOBAL functools\.partial was not an allowed global"):
+        reader.load(file)
