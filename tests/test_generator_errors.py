@@ -110,3 +110,11 @@ def test_draws_that_raise_leave_the_generator_as_it_was(draw, error, message):
     with pytest.raises(error, match=message):
         draw(source)
     np.testing.assert_array_equal(source.snapshot(), seeded().snapshot())
+
+
+@pytest.mark.parametrize("seed", [True, False, np.True_, 1.0, "1", None])
+def test_a_seed_that_is_no_integer_changes_nothing(seed: object) -> None:
+    generator = seeded()
+    with pytest.raises(RuntimeError, match=f"seed must be an integer, but got {type(seed).__name__}"):
+        generator.manual_seed(seed)  # type: ignore[arg-type]
+    assert generator.initial_seed() == 2024
