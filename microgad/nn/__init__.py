@@ -87,7 +87,6 @@ from .modules.linear import Bilinear as Bilinear
 from .modules.linear import Flatten as Flatten
 from .modules.linear import Identity as Identity
 from .modules.linear import Linear as Linear
-from .modules.linear import NonDynamicallyQuantizableLinear as NonDynamicallyQuantizableLinear
 from .modules.linear import Unflatten as Unflatten
 from .modules.loss import BCELoss as BCELoss
 from .modules.loss import BCEWithLogitsLoss as BCEWithLogitsLoss

@@ -36,7 +36,7 @@ _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 _IMPORTED = (*_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.")
 # PyTorch's and torchvision's modules, and ours which have what is in all modules below them.
 _OURS = {
-    "torch.nn.modules.": "microgad.nn", "torch.nn.parallel.": "microgad.nn", "torch._C._nn.": "microgad.nn.functional",
+    "torch.nn.parallel.": "microgad.nn", "torch._C._nn.": "microgad.nn.functional",
     "torchvision.transforms.v2.": "microgad.transforms.v2", "torchvision.transforms.": "microgad.transforms",
     "torchvision.ops.": "microgad.porting.vision.ops",
 }  # fmt: skip
