@@ -33,7 +33,10 @@ _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` metho
 # Packages of layers and of what they call, whose classes and functions are trusted.
 _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 # Those that are imported if a file names a class of theirs.
-_IMPORTED = (*_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.")
+_IMPORTED = (
+    *_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.", "microgad.distributions.",
+    *(f"{root}.utils.data.{file}." for root in ("microgad", "torch") for file in ("dataset", "distributed", "sampler")),
+)  # fmt: skip
 # PyTorch's and torchvision's modules, and ours which have what is in all modules below them.
 _OURS = {
     "torch.nn.parallel.": "microgad.nn", "torch._C._nn.": "microgad.nn.functional",
@@ -43,6 +46,7 @@ _OURS = {
 # Modules of ours, and PyTorch's and torchvision's with the same names of functions and transforms.
 _HOMES = {
     "microgad.nn.functional": "torch.nn.functional", "microgad": "torch",
+    "microgad.distributions.transforms": "torch.distributions.transforms",
     "microgad.transforms": "torchvision.transforms", "microgad.transforms.v2": "torchvision.transforms.v2",
 }  # fmt: skip
 # The beginnings of our modules' names, and those of PyTorch's and torchvision's; of several that fit, the first counts.
@@ -191,7 +195,7 @@ def find_global(module: str, name: str) -> Any:
 
 
 def _is_library(x: Any) -> bool:
-    """Whether x is a function of the library's layers, as `F.relu` is, or a class for layers, models or transforms."""
+    """Whether x is a function of the library's layers, as `F.relu` is, or a class whose objects may be saved."""
     own = f"{x.__module__}.".startswith(_IMPORTED if isinstance(x, type) else _OWN)
     return own and x.__name__ != "from_file"  # a partial of it would overwrite a file when the program calls a layer
 
@@ -354,7 +358,7 @@ def torch_place(x: Any) -> str:
 
         if x in layer_modules():
             return f"{layer_modules()[x]} {x.__qualname__}"
-    if x.__module__.startswith(("microgad.ops.", "microgad.transforms.")):
+    if x.__module__.startswith(("microgad.ops.", "microgad.transforms.", "microgad.distributions.")):
         for home, theirs in _HOMES.items():
             found = getattr(sys.modules.get(home), x.__name__, None)
             if x in (found, getattr(found, "__wrapped__", None)):

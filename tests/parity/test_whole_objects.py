@@ -100,6 +100,40 @@ def test_transforms_give_the_same_values(writer, reader):
     assert repr(loaded) == repr(made(reader))
 
 
+# Their attributes, which files hold, have PyTorch's names.
+OBJECTS = {
+    "TensorDataset": lambda lib: lib.utils.data.TensorDataset(lib.arange(4.0), lib.eye(4)),
+    "Subset": lambda lib: lib.utils.data.Subset(OBJECTS["TensorDataset"](lib), [0, 2]),
+    "ConcatDataset": lambda lib: lib.utils.data.ConcatDataset([OBJECTS["Subset"](lib)] * 2),
+    "RandomSampler": lambda lib: lib.utils.data.RandomSampler([1, 2, 3]),
+    "BatchSampler": lambda lib: lib.utils.data.BatchSampler(lib.utils.data.SequentialSampler([1, 2, 3]), 2, False),
+    "DistributedSampler": lambda lib: lib.utils.data.DistributedSampler([1, 2, 3], 2, 0),
+    "Normal": lambda lib: lib.distributions.Normal(lib.zeros(2), 2.0),
+    "Categorical": lambda lib: lib.distributions.Categorical(logits=lib.arange(3.0)),
+    "Independent": lambda lib: lib.distributions.Independent(OBJECTS["Normal"](lib), 1),
+    "MultivariateNormal": lambda lib: lib.distributions.MultivariateNormal(lib.zeros(2), lib.eye(2)),
+    "TransformedDistribution": lambda lib: lib.distributions.TransformedDistribution(
+        OBJECTS["Normal"](lib), [lib.distributions.transforms.AffineTransform(1.0, 2.0)]
+    ),
+}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("name", OBJECTS)
+def test_datasets_samplers_and_distributions_give_the_same_values(name, writer, reader):
+    loaded = saved_and_loaded(writer, reader, OBJECTS[name](writer))
+    made = OBJECTS[name](writer)
+    assert type(loaded) is type(OBJECTS[name](reader))
+    results = []
+    for lib, x in ((writer, made), (reader, loaded)):
+        lib.manual_seed(0)
+        parts = x.sample((3,)) if hasattr(x, "sample") else list(x)
+        results.append(
+            np.concatenate([np.ravel(part) for row in parts for part in (row if type(row) is tuple else (row,))])
+        )
+    np.testing.assert_allclose(*results, rtol=1e-6)
+
+
 def test_programs_that_import_torch_write_the_same_names(tmp_path):
     code = """if True:
         import functools, sys, torch
