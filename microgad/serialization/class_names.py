@@ -1,7 +1,12 @@
 """PyTorch's class names in files: storages, legacy Tensor types, dtypes, and factories of defaultdicts."""
 
-from .. import dtypes
+from collections import Counter, OrderedDict, defaultdict, deque
+
+from .. import backend, dtypes
 from ..dtypes.type_names import TYPE_NAMES
+from ..parameter import Parameter
+from ..size import Size
+from ..tensor import Tensor
 
 # A storage's class tells the dtype of its elements. Dtypes without such a class are saved in untyped storages.
 _WITHOUT = (dtypes.uint16, dtypes.uint32, dtypes.uint64)
@@ -12,3 +17,8 @@ UNTYPED = "torch.storage UntypedStorage"
 DTYPES = {dtype.name: dtype for dtype in TYPE_NAMES}
 # The types that may be the default_factory of a defaultdict.
 FACTORIES = {f"__builtin__ {kind.__name__}": kind for kind in (list, dict, set, int, float, str, bool, tuple)}
+# Those and others that a file may hold themselves, as values.
+CLASSES = FACTORIES | {f"collections {kind.__name__}": kind for kind in (Counter, OrderedDict, defaultdict, deque)} | {
+    "torch Size": Size, "torch device": backend.device, "torch Tensor": Tensor, "torch._tensor Tensor": Tensor,
+    "torch.nn.parameter Parameter": Parameter,
+}  # fmt: skip

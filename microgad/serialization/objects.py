@@ -52,7 +52,8 @@ _HOMES = {
 # The beginnings of our modules' names, and those of PyTorch's and torchvision's; of several that fit, the first counts.
 _THEIRS = {
     "microgad.models.blocks": "torchvision.ops", "microgad.models.": "torchvision.models.",
-    "microgad.parameter": "torch.nn.parameter", "microgad.": "torch.",
+    "microgad.parameter": "torch.nn.parameter", **dict.fromkeys(("microgad.tensor", "microgad.size"), "torch"),
+    "microgad.backend.devices": "torch", "microgad.": "torch.",
 }  # fmt: skip
 _RECURRENT = ("_flat_weights_names", "_flat_weights")  # lists that a recurrent layer of PyTorch's holds
 FUNCTIONS = "torch._C _VariableFunctionsClass"  # whose attributes most of PyTorch's functions are

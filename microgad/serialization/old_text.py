@@ -21,6 +21,6 @@ def encoded(text: str | bytes) -> bytes:
 
 def as_names(facts: Any) -> Any:
     """Decode the names in a list or tuple, which are ASCII also where the program wants bytes."""
-    if type(facts) not in (list, tuple):
+    if not isinstance(facts, (list, tuple)):
         return facts
     return type(facts)(x.decode("ascii", "replace") if type(x) is bytes else x for x in facts)

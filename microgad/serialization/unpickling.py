@@ -24,7 +24,7 @@ from ..parameter import Parameter
 from ..size import Size
 from ..tensor import Tensor
 from . import objects, old_text
-from .class_names import DTYPES, FACTORIES, STORAGE_DTYPES, TENSOR_DTYPES, UNTYPED
+from .class_names import CLASSES, DTYPES, FACTORIES, STORAGE_DTYPES, TENSOR_DTYPES, UNTYPED
 from .errors import FileError, shown
 from .storages import Storage, rebuild_meta_tensor, rebuild_tensor
 
@@ -37,7 +37,7 @@ class Name:
     """A global name in a file that this module knows: a key of CALLS, a storage's class, a dtype."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name, self.kind = name, CLASSES.get(name)
 
     @property
     def dtype(self) -> Any:
@@ -224,7 +224,7 @@ def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
 
     def referred(facts: Any) -> Storage:
         facts = old_text.as_names(facts)
-        if type(facts) is not tuple or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
+        if not isinstance(facts, tuple) or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
             raise FileError("holds a reference to what is no storage")
         if type(facts[2]) not in (str, int) or type(facts[3]) is not str:
             raise FileError("holds a storage without a name or a place")
@@ -325,7 +325,7 @@ class Unpickler:
             raise FileError("makes many times more of its parts than it holds")
 
     def _object(self) -> None:
-        arguments, known = self._stack.pop(), self._stack.pop()
+        arguments, known = _finished(self._stack.pop()), self._stack.pop()
         if type(known) is not _ProgramGlobal or type(arguments) is not tuple:
             raise FileError("makes an object of what is no class")
         if objects.is_named_tuple(known.value):
@@ -349,7 +349,7 @@ class Unpickler:
         self._push(made)
 
     def _state(self) -> None:
-        state, x = self._stack.pop(), self._stack[-1]
+        state, x = _finished(self._stack.pop()), self._stack[-1]
         self._copied(state, *(state if type(state) is tuple else ()))
         if self._empty.pop(id(x), None) is not None:
             objects.set_attributes(x, state)
@@ -379,9 +379,6 @@ class Unpickler:
             raise FileError(f"puts items into a {type(self._stack[-1]).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
             self._stack[-1][_key(_finished(key))] = _finished(value)
-
-    def _persistent(self) -> None:
-        self._push(self._referred(self._stack.pop()))
 
     def _get(self, number: int) -> None:
         self._push(self._memo[number])
@@ -422,33 +419,34 @@ def _finished(x: Any) -> Any:
         return x.dtype
     if type(x) is _ProgramGlobal:
         return x.value
+    if type(x) is Name:
+        return x.kind or x
     if x is _MARK:
         raise FileError("leaves something open")
-    if type(x) is _TupleOfStorages:
+    if type(x) is _Arguments:
         x.finished = x.finished or tuple(map(_finished, x))
         return x.finished
     return x.whole() if type(x) is Storage else x
 
 
-class _TupleOfStorages(tuple[Any, ...]):
-    """A tuple with storages of the file, as a Tensor is made of. `finished` has storage objects in their place."""
+class _Arguments(tuple[Any, ...]):
+    """A tuple with storages and names, as a Tensor is made of. `finished` has storage objects and classes instead."""
 
     finished: tuple[Any, ...] = ()
 
 
+_UNFINISHED = {Name, Storage, _Arguments}
+
+
 def _made_tuple(items: list[Any]) -> tuple[Any, ...]:
-    parts = [x if type(x) in (Storage, _TupleOfStorages) else _finished(x) for x in items]
-    return _TupleOfStorages(parts) if {Storage, _TupleOfStorages} & set(map(type, parts)) else tuple(parts)
+    parts = [x if type(x) in _UNFINISHED else _finished(x) for x in items]
+    return _Arguments(parts) if _UNFINISHED & set(map(type, parts)) else tuple(parts)
 
 
 def _text(x: Any) -> str:
     if type(x) is not str:
         raise FileError(f"has a {type(x).__name__} where a name belongs")
     return x
-
-
-def _long(self: Unpickler, n: int) -> None:
-    self._push(int.from_bytes(self._take(n), "little", signed=True))
 
 
 _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
@@ -462,8 +460,8 @@ _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
     b"K": lambda self: self._push(self._number("<B")),
     b"M": lambda self: self._push(self._number("<H")),
     b"J": lambda self: self._push(self._number("<i")),
-    b"\x8a": lambda self: _long(self, self._number("<B")),
-    b"\x8b": lambda self: _long(self, self._number("<i")),
+    b"\x8a": lambda self: self._push(int.from_bytes(self._take(self._number("<B")), "little", signed=True)),
+    b"\x8b": lambda self: self._push(int.from_bytes(self._take(self._number("<i")), "little", signed=True)),
     b"G": lambda self: self._push(struct.unpack(">d", self._take(8))[0]),
     b"X": lambda self: self._push(self._take(self._number("<I")).decode("utf-8", "surrogatepass")),
     b"\x8c": lambda self: self._push(self._take(self._number("<B")).decode("utf-8", "surrogatepass")),
@@ -490,7 +488,7 @@ _OPCODES: dict[bytes, Callable[[Unpickler], Any]] = {
     b"R": Unpickler._call,
     b"b": Unpickler._state,
     b"\x81": Unpickler._object,
-    b"Q": Unpickler._persistent,
+    b"Q": lambda self: self._push(self._referred(self._stack.pop())),
     b"q": lambda self: self._put(self._number("<B")),
     b"r": lambda self: self._put(self._number("<I")),
     b"\x94": lambda self: self._put(len(self._memo)),

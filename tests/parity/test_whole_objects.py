@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections import Counter, OrderedDict
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,6 +19,12 @@ from ..processes import run
 
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
+
+
+class Pair(NamedTuple):
+    kind: type
+    value: object
+
 
 VISION = {torch: torchvision, microgad: microgad}
 BOTH_WAYS = pytest.mark.parametrize(
@@ -67,6 +75,17 @@ def test_functions_are_loaded_as_the_other_librarys(get, writer, reader):
     loaded = saved_and_loaded(writer, reader, {"function": get(writer)})["function"]
     x = () if isinstance(loaded, partial) and loaded.args else (reader.arange(6.0) - 2,)
     assert loaded(*x).tolist() == get(reader)(*x).tolist()
+
+
+@BOTH_WAYS
+def test_classes_are_loaded_as_the_other_librarys(writer, reader):
+    def classes(lib):
+        return [lib.Tensor, lib.nn.Parameter, lib.Size, lib.device, (list, OrderedDict), {float: Counter}, lib.nn.ReLU]
+
+    assert saved_and_loaded(writer, reader, classes(writer)) == classes(reader)
+    pair = Pair(list, writer.ones(2))
+    with microgad.serialization.safe_globals([Pair]):
+        assert saved_and_loaded(writer, reader, {"pair": pair})["pair"].kind is list
 
 
 @BOTH_WAYS
