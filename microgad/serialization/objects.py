@@ -211,12 +211,24 @@ def is_allowed(kind: type) -> bool:
     return _is_library(kind) or _is_program_class(kind) or kind in dict(map(_by_name, _safe)).values()
 
 
-def function_of_torch(owner: Any, name: Any) -> Any:
-    """Return the library's torch.relu, for example, which PyTorch pickles as an attribute of a class."""
+def attribute(owner: Any, name: Any) -> Any:
+    """Return what is pickled as an attribute: a function such as PyTorch's torch.relu, or a method of a module."""
+    if is_module(owner):
+        found = next((vars(base)[name] for base in type(owner).__mro__ if name in vars(base)), None)
+        if isinstance(found, types.FunctionType):
+            return types.MethodType(found, owner)
+        raise FileError(
+            f"names {name!s:.99} of a {type(owner).__name__}, which is no method: call lazy layers before saving"
+        )
     found = find_global("torch", str(name)) if getattr(owner, "name", None) == FUNCTIONS else None
     if not isinstance(found, types.FunctionType):
-        raise FileError("names getattr, which gives PyTorch's functions alone")
+        raise FileError("names getattr, which gives PyTorch's functions and methods of modules alone")
     return found
+
+
+def is_module(x: Any) -> bool:
+    """Whether an object is an nn.Module."""
+    return isinstance(x, _modules())
 
 
 def is_named_tuple(kind: Any) -> bool:

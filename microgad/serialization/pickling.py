@@ -9,6 +9,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from types import MethodType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,6 +76,8 @@ class Pickler:
             self._call("numpy.core.multiarray scalar", (x.dtype, x.tobytes()), place)
         elif (name := objects.global_name(x, place)) is not None:
             self._global(name)
+        elif isinstance(x, MethodType) and objects.is_module(x.__self__):
+            self._call("__builtin__ getattr", (x.__self__, x.__name__), place)
         elif type(x).__module__ == return_types.__name__:
             self._call(f"torch.return_types {type(x).__name__}", (tuple(x), {}), place, x)
         elif objects.is_named_tuple(type(x)) and objects.is_allowed(type(x)):

@@ -198,7 +198,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     ),
     "__builtin__ frozenset": lambda items: frozenset(map(_key, _listed(items))),
     "__builtin__ xrange": lambda *bounds: range(*bounds),
-    "__builtin__ getattr": objects.function_of_torch,
+    "__builtin__ getattr": lambda owner, name: objects.attribute(owner, _text(name)),
     "__builtin__ slice": lambda *bounds: slice(*bounds),
     "pathlib PosixPath": _path(Path),  # a path of this system, since one of another system can't be made
     "pathlib WindowsPath": _path(Path),

@@ -39,6 +39,11 @@ def saved_and_loaded(writer, reader, x):
     return reader.load(file, weights_only=False)
 
 
+def with_method(layer):
+    layer.own, layer.other = layer.extra_repr, layer.forward
+    return layer
+
+
 # Layers that our files have in other places than PyTorch's.
 LAYERS = {
     "softmax": lambda nn: nn.Sequential(nn.Softmax(-1), nn.LogSoftmax(-1), nn.Softmax2d(), nn.Softmin(1)),
@@ -47,6 +52,7 @@ LAYERS = {
     "lists": lambda nn: nn.ModuleList([nn.ParameterList([nn.Parameter()]), nn.ParameterDict({"a": nn.Parameter()})]),
     "shapes": lambda nn: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (2, 2)), nn.PixelShuffle(1), nn.ChannelShuffle(1)),
     "losses": lambda nn: nn.ModuleList([nn.TripletMarginLoss(), nn.HingeEmbeddingLoss(), nn.CrossEntropyLoss()]),
+    "methods": lambda nn: with_method(nn.Linear(2, 2)),
     "parallel": lambda nn: nn.DataParallel(nn.Linear(2, 2)),
 }
 
@@ -175,3 +181,10 @@ def test_partials_are_refused_as_weights(writer, reader):
     file.seek(0)
     with pytest.raises(pickle.UnpicklingError, match=r"GLOBAL functools\.partial was not an allowed global"):
         reader.load(file)
+
+
+def test_the_error_of_a_lazy_layer_says_what_to_do():
+    with pytest.raises(
+        microgad.serialization.FileError, match=r"_infer_parameters of a LazyLinear.*: call lazy layers"
+    ):
+        saved_and_loaded(torch, microgad, torch.nn.LazyLinear(3))

@@ -227,6 +227,8 @@ def test_a_subclass_of_tensor_is_made_of_a_tensor_only(monkeypatch: pytest.Monke
             torch.load(archive_of(b"\x80\x02" + pickled), weights_only=False)
 
 
+LAYER = b"c__builtin__\ngetattr\n(ctorch.nn.modules.linear\nLinear\n)\x81X\x09\0\0\0"
+ATTRIBUTES = [b"__class__", b"call_impl", b"__slots__"]
 PARTIAL = b"cfunctools\npartial\n(ctorch.nn\nLinear\ntR"
 STATES = [  # of another function, without some parts, with parts of other types, with other attributes
     b"(ctorch.nn.functional\nrelu\n)}Nt", b"(ctorch.nn\nLinear\n)}t", b"(ctorch.nn\nLinear\n]}Nt", b"}",
@@ -256,7 +258,9 @@ STATES = [  # of another function, without some parts, with parts of other types
         (b"ctorch.nn.modules.linear\nLinear\n)\x81}b}b.", "gives a state to a Linear"),
         (b"c__builtin__\ngetattr\n(ctorch.nn\nLinear\nX\x04\0\0\0loadtR.", "names getattr"),
         (b"c__builtin__\ngetattr\n(ctorch._C\n_VariableFunctionsClass\nX\x04\0\0\0loadtR.", "names getattr"),
-        (b"c__builtin__\ngetattr\n(ctorch._C\n_VariableFunctionsClass\nctorch\nSize\ntR.", "names getattr"),
+        (b"c__builtin__\ngetattr\n(ctorch._C\n_VariableFunctionsClass\nctorch\nSize\ntR.", "where a name belongs"),
+        (b"c__builtin__\ngetattr\n(ctorch\nSize\n](K\x01etR.", "a list where a name belongs"),
+        *((LAYER + name + b"tR.", "of a Linear, which is no method") for name in ATTRIBUTES),
         (b"ctorch\nfrom_file\n.", "names torch.from_file"),
         (b"cmicrogad.ops.creation.data\nfrom_file\n.", "from_file, which may not be loaded"),
         (b"cfunctools\npartial\n(cos\nsystem\ntR.", "names os.system"),
@@ -293,6 +297,17 @@ def test_a_loaded_module_knows_whether_it_has_hooks() -> None:
     file.seek(0)
     assert torch.load(file, weights_only=False)._has_hook_dicts
     assert not reloaded(nn.Linear(1, 1), weights_only=False)._has_hook_dicts
+
+
+def test_methods_of_modules_are_restored() -> None:
+    net = Net()
+    vars(net).update(act=net.body.forward, options=argparse.Namespace(scale=1.0, own=net.forward))
+    again = reloaded(net, weights_only=False)
+    assert again.options.own.__self__ is again
+    assert again.act.__self__ is again.body
+    assert torch.equal(again.act(torch.eye(2)), net.act(torch.eye(2)))
+    with pytest.raises(TypeError, match=r"obj is a builtins\.method"):
+        reloaded(torch.Generator().manual_seed)
 
 
 def test_partials_of_layers_and_functions_are_restored() -> None:
