@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from ...engine.hooks import RemovableHandle
@@ -25,6 +25,7 @@ class PassRecorder:
         self.tape, self.origins = tape, origins
         self.passed = 0  # number of backward passes that have started
         self.differentiable: list[tuple[weakref.ref[Tensor], Source]] = []  # Tensors from outside that require grad
+        self._last: dict[int, tuple[weakref.ref[Tensor], Source]] = {}  # by id of the Tensor: the latest of its entries
         self._by_node: dict[int, list[tuple[weakref.ref[Tensor], Source]]] = {}  # the same, by the id of their node
         self._by_node_state = 0, 0  # `passed` and the length of `differentiable` when `_by_node` was made
         self._hooked: dict[tuple[int, int], Function] = {}  # (operation, result) -> the Output with hooks
@@ -47,9 +48,14 @@ class PassRecorder:
             if self.op(producer(end)[0]) is not None:
                 self._add_point("end", end)  # ends that aren't on the tape are added when a gradient reaches them
 
-    def leaves(self) -> Collection[tuple[Tensor, Source]]:
+    def add_leaf(self, x: Tensor, source: Source) -> None:
+        """Note a Tensor from outside that requires grad; again when an optimizer's step has given it another Source."""
+        self.differentiable.append((weakref.ref(x), source))
+        self._last[id(x)] = self.differentiable[-1]
+
+    def leaves(self) -> list[tuple[Tensor, Source]]:
         """Return the Tensors from outside that require grad, each with its Source; of a stepped one the last."""
-        return {id(x): (x, source) for tensor, source in self.differentiable if (x := tensor()) is not None}.values()
+        return [(x, source) for tensor, source in self._last.values() if (x := tensor()) is not None]
 
     def _at_leaves(self) -> list[BoundaryPoint]:
         """Return points at leaves that got a gradient before and have none now, and at those with hooks of `.grad`."""

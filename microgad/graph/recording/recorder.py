@@ -317,7 +317,7 @@ class Recorder(state.Observer):
         if kind != "constant" or isinstance(x, Parameter) or id(x) in self.reader.names:
             self.reader.leaves[self.reader.memory(x.array)] = source.number
         if kind != "constant":
-            self.pass_recorder.differentiable.append((weakref.ref(x), source))
+            self.pass_recorder.add_leaf(x, source)
         return self.origins.place(x, source.number, 0)
 
     def source(self, kind: Any, array: Array, number: int | None = None, name: str = "") -> Source:
