@@ -24,6 +24,11 @@ class ModuleCall:
         """The module's path, such as "features.0"."""
         return ".".join(self.parts)
 
+    @property
+    def derivative(self) -> bool:
+        """Whether it is in the derivative of an operation, or all of it."""
+        return bool(self.parts) and self.parts[0].startswith("∂")
+
 
 Member = Op | ModuleCall  # of a ModuleCall
 
@@ -31,22 +36,33 @@ Member = Op | ModuleCall  # of a ModuleCall
 class ModuleTree:
     """A tape's operations grouped by module call, and the call that each source belongs to.
 
+    The derivative of an operation, if it is on the tape, is a call by itself: that of the Tanh in `net.1` has the parts
+    ("∂ net", "1", "Tanh"), and derivatives of derivatives have "∂²". Sums of gradients belong to no call.
     A module at level `depth` has one ModuleCall with all operations below it. A module that is called twice has
     two ModuleCalls only if something else ran in between.
     """
 
-    __slots__ = ("call_of", "calls", "home_of", "root")
+    __slots__ = ("call_of", "calls", "home_of", "orders", "root")
 
     def __init__(self, tape: Tape, depth: int | None = None) -> None:
         self.root = ModuleCall()
         self.calls: list[ModuleCall] = []  # all but the root, outer calls before inner ones
         self.call_of: dict[int, ModuleCall] = {}  # number of an Op -> its call
         self.home_of: dict[int, ModuleCall] = {}  # number of a Source -> the call that it belongs to
-        call, path = self.root, ""
+        self.orders: dict[int, int] = {}  # number of an Op in a derivative -> the order of that
+        call = self.root
+        here: tuple[str, int | None] = "", None
         for op in tape:
-            if op.path != path:
-                path = op.path
-                call = self._enter(call, tuple(path.split("."))[:depth] if path else ())
+            if op.derives is not None:
+                self.orders[op.number] = self.orders.get(op.derives, 0) + 1
+            before, here = here, (op.path, op.derives)
+            if here != before:
+                parts = tuple(op.path.split(".")) if op.path and op.derives != op.number else ()
+                if op.derives not in (None, op.number):
+                    parts, around = _derivative(tape.find(op.derives), parts, self.orders[op.number])
+                    if op.derives != before[1]:  # two in a row may have the same name
+                        call = self._enter(call, parts[:around][:depth])
+                call = self._enter(call, parts[:depth])
             call.members.append(op)
             self.call_of[op.number] = call
         self._place_sources(tape)
@@ -88,6 +104,17 @@ class ModuleTree:
                 self.home_of[n] = _common_ancestor(call, self.home_of.get(n, call))
         for source in tape.sources:
             self.home_of.setdefault(source.number, self.root).sources.append(source)
+
+
+def _derivative(of: Op | Source | None, parts: tuple[str, ...], order: int) -> tuple[tuple[str, ...], int]:
+    """Return the parts of an operation in the derivative of `of`, and how many of them are the module's."""
+    mark = "∂" if order == 1 else "∂" + str(order).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    if not isinstance(of, Op):  # it isn't on the tape
+        return (f"{mark} {parts[0]}", *parts[1:]) if parts else (mark,), len(parts)
+    module = tuple(of.path.split(".")) if of.path else ()
+    inside = parts[len(module) :] if parts[: len(module)] == module else ()  # functions that the derivative calls
+    parts = (*module, of.name, *inside)
+    return (f"{mark} {parts[0]}", *parts[1:]), len(module)
 
 
 def _owner(call: ModuleCall, name: str) -> tuple[ModuleCall, ModuleCall]:

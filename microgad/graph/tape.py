@@ -109,6 +109,7 @@ class Op:
     passed: int = 0  # which recorded backward pass last went through it, counted from 1
     recomputed: bool = False  # whether a checkpoint computes it again in backward, and it keeps nothing itself
     own: bool = False  # whether it is a program's own Function, which may have the name of one of microgad's
+    derives: int | None = None  # number of the operation whose derivative it is part of; its own: it adds gradients
 
     @property
     def bytes(self) -> int:
@@ -275,8 +276,7 @@ class Tape:
         or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "time", "bytes", "flops", "gradient", "zeros"
         or "nan", if these were recorded. Scalars of which statistics were recorded show values and gradients.
         `leaves=True` keeps modules without submodules closed, `frames=False` draws no frames around them, `beside=True`
-        draws the backward pass beside the forward. `mark` lists operations to highlight. Raises ValueError for other
-        values.
+        draws the backward pass beside the forward. `mark` highlights operations. Raises ValueError for other values.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> drawn = (x * 3).sum().graph().tape.draw(rankdir="LR")

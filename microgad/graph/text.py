@@ -48,13 +48,19 @@ def table(tape: Tape, rows: int = 60) -> str:
     ops = list(enumerate(tape))
     if len(ops) > rows:
         ops = [*ops[: rows - rows // 2], *ops[len(ops) - rows // 2 :]]
-    lines = [("#", "operation", "module", "result", "keeps", "bytes")]
+    places = {op.number: i for i, op in enumerate(tape)}
+    derives = any(op.derives is not None for op in tape)
+    lines = [("#", "operation", "module", *["derivative of"] * derives, "result", "keeps", "bytes")]
     for i, op in ops:
         keeps = "freed" if op.freed else ", ".join([kept.name for kept in op.kept] + ["recomputed"] * op.recomputed)
         path = on_one_line(op.path)
-        lines.append((str(i), title(op), path, results(op), keeps, size(op.bytes) if op.bytes else ""))
+        of = tape.find(op.derives)
+        known = f"{places[of.number]} {title(of)}" if isinstance(of, Op) else "∂" * (op.derives is not None)
+        known = "(sum)" if of is op else known
+        facts = (*[known] * derives, results(op), keeps, size(op.bytes) if op.bytes else "")
+        lines.append((str(i), title(op), path, *facts))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [str.rjust, str.ljust, str.ljust, str.ljust, str.ljust, str.rjust]
+    aligned = [str.rjust, *[str.ljust] * (len(widths) - 2), str.rjust]
     shown = [
         "  ".join(align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True)).rstrip()
         for line in lines

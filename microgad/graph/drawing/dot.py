@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from .. import text
 from ..tape import Input, Op, Result, Source, total
 from .sketch import Box, Edge, Frame
-from .styles import SCALES, THEMES, ColorMap, interpolate
+from .styles import SCALES, THEMES, ColorMap, interpolate, is_derivative
 
 if TYPE_CHECKING:
     from graphviz import Digraph as Digraph
@@ -114,8 +114,10 @@ class DotWriter:
         padding = "&#160;" * (3 * len(frame.title))  # widens the cluster, so that edges into it don't cross the title
         cluster.attr(
             label=f"<{title}{padding}>", labeljust="l", labelloc="t", fontsize="10", margin="10",
-            fontcolor=self.theme.ink, style="rounded,filled" if frame.title else "rounded,filled,dashed",
-            fillcolor=self.theme.frames[1 - level % 2], color=self.theme.border,
+            fontcolor=self.theme.ink,
+            style="rounded,filled" if frame.title and not frame.derivative else "rounded,filled,dashed",
+            fillcolor=self.theme.frames[1 - level % 2],
+            color=self.theme.derivative[1] if frame.derivative else self.theme.border,
             penwidth="2" if frame.times > 1 else "1",
         )  # fmt: skip
         self.draw_items(cluster, frame.items, level + 1)
@@ -129,7 +131,7 @@ class DotWriter:
     def filled(self, box: Box, fill: str) -> str:
         """Return the color of a box: that of its kind, or that of its value on the color scale."""
         if self.scale is None:
-            return fill
+            return self.theme.derivative[0] if is_derivative(box) else fill
         return interpolate(self.theme.operation, self.theme.hot, self.color(self.values.get(box, (0.0, 0.0))[1]))
 
     def outline(self, box: Box, line: str, width: str) -> dict[str, str]:
@@ -217,8 +219,8 @@ class DotWriter:
         joined = [", ".join(words)] if sum(map(len, words)) < 24 else words
         settings = [_small(escaped(line)) for line in joined if line]
         if module:
-            kind = "function" if module.endswith("()") else "module"
-            settings.append(f'<FONT COLOR="{self.theme.faint}">{_small(f"{kind}&#160;{_bold(module)}")}</FONT>')
+            kind = "function&#160;" if module.endswith("()") else "module&#160;" if op.derives is None else ""
+            settings.append(f'<FONT COLOR="{self.theme.faint}">{_small(f"{kind}{_bold(module)}")}</FONT>')
         title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
         drawn = self.sketch.drawn_as(op)
         name, *known = map(escaped, self.sketch.variables(drawn) or [""])
@@ -277,6 +279,19 @@ class DotWriter:
             elif (same := (edge.tail, edge.head, edge.later)) not in drawn:
                 drawn.add(same)
                 self.edge_to_later(edge)
+        for tail, head in self.derivatives:
+            more = {"constraint": "false", "color": self.theme.derivative[1], "style": "dotted", "arrowhead": "open"}
+            put(self.graph, f"{tail.name} -> {head.name}", "", **more)
+
+    @cached_property
+    def derivatives(self) -> list[tuple[Box, Box]]:
+        """Pairs of an operation's box and the first one of its derivative, where that has the name of others, too."""
+        tape, box = self.sketch.tape, self.sketch.box
+        names = {op.number: (op.path, op.name, self.sketch.modules.orders.get(op.number)) for op in tape}
+        alike = Counter(names.values())
+        first = {op.derives: op.number for op in reversed(tape.ops) if op.derives in names}
+        pairs = [(box(a), box(b)) for a, b in first.items() if alike[names[a]] > 1]
+        return [(a, b) for a, b in dict.fromkeys(pairs) if a is not None and b is not None and a is not b]
 
     def edge(self, edge: Edge, times: int) -> None:
         """Draw an edge to a box, or to the argument in it that reads the value."""
@@ -326,8 +341,10 @@ class DotWriter:
         cells += [cell for there, cell in (
             (shared, self.words("double border: used several times")),
             (open_ops, self.swatch("operation", look.operation, look.line)),
+            (any(map(is_derivative, boxes)), self.swatch("∂ backward, by create_graph", *look.derivative)),
             (any(map(is_view, open_ops)), self.swatch("view, of the same memory", look.operation, look.line, "dashed")),
             (kept, self.swatch("kept for backward", look.kept, look.line)),
+            (self.derivatives, self.words("its derivative ⇢", look.derivative[1])),
             (module in kinds, self.swatch(module, look.module, look.line, "rounded")),
             ("chain" in kinds, self.swatch("operations in a row", look.module, look.line, "rounded")),
             (self.marked, self.swatch("marked", look.operation, look.residual)),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .. import text
 from ..tape import total
 from .sketch import Box, Edge, Frame, Sketch
-from .styles import LIGHT
+from .styles import LIGHT, is_derivative
 
 _SHAPES = {"parameter": '("{}")', "buffer": '("{}")', "leaf": '("{}")', "constant": '("{}")', "module": '[["{}"]]'}
 _SHAPES |= {"part": '[["{}"]]', "result": '(["{}"])'}
@@ -54,8 +54,9 @@ def _arrows(sketch: Sketch, edges: Counter[Edge]) -> Iterator[str]:
 
 
 def _colors(sketch: Sketch) -> Iterator[str]:
-    for kind, style in (("parameter", LIGHT.parameter), ("buffer", LIGHT.buffer), ("result", LIGHT.result)):
-        names = [box.name for box in (*sketch.boxes, *sketch.results) if box.kind == kind]
+    kinds = {box.name: "derivative" if is_derivative(box) else box.kind for box in (*sketch.boxes, *sketch.results)}
+    for kind in ("parameter", "buffer", "result", "derivative"):
+        style, names = getattr(LIGHT, kind), [name for name, known in kinds.items() if known == kind]
         if names:
             yield f"  classDef {kind} fill:{style[0]},stroke:{style[1]},color:{LIGHT.ink}"
             yield f"  class {','.join(names)} {kind}"

@@ -42,6 +42,7 @@ class Frame:
     title: str
     items: list[Box | Frame] = field(default_factory=list)
     times: int = 1
+    derivative: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -248,7 +249,7 @@ class Sketch:
                 if item.title.endswith("()"):  # of a function that the module calls; others' paths say more
                     item.title = self.short_path(call.path)
                 return item
-            return Frame(f"cluster{name}", self.short_path(call.path), items)
+            return Frame(f"cluster{name}", self.short_path(call.path), items, derivative=call.derivative)
         sources = [source for source in sources_in([call]) if source.number not in self.representative]
         return self.add(Box(f"module{name}", "module", self.short_path(call.path), list(ops_in([call])), sources))
 
@@ -284,6 +285,7 @@ class Sketch:
             goes_on = (
                 op is not None and before is not None and len(read) == 1 and read[0].origin == before.number
                 and self.uses[before.number] == 1 and read[0].shape == op.shapes[0]
+                and (op.derives is None) == (before.derives is None)
                 and (isinstance(member, ModuleCall) or len([x for x in op.inputs if x.origin is not None]) == 1)
             )  # fmt: skip
             if goes_on:

@@ -48,6 +48,7 @@ class Theme:
     parameter: tuple[str, str]
     result: tuple[str, str]
     buffer: tuple[str, str]
+    derivative: tuple[str, str]
 
     def style(self, kind: str) -> Style:
         return {
@@ -63,12 +64,19 @@ class Theme:
 LIGHT = Theme(
     "white", "#222222", "#6B6B6B", "#555555", "#FFFFFF", "#FFE0B0", "#EAEAEA", ("#EAEAEA", "#F4F4F4"), "#BBBBBB",
     "#C0392B", "#6BAED6", ("#CFE8F8", "#0072B2"), ("#CDEBDF", "#00805C"), ("#F3DCEA", "#9C4A7C"),
+    ("#F7F1BE", "#8C7A00"),
 )  # fmt: skip
 DARK = Theme(
     "#1B1D21", "#EDEDED", "#A8A8A8", "#A0A0A0", "#2A2D33", "#6B4A12", "#3A3E46", ("#2F333A", "#24272D"), "#5A5F69",
     "#FF8A70", "#1F6FB2", ("#123F5C", "#56B4E9"), ("#0E4A38", "#2CC295"), ("#4E2A41", "#E08CC0"),
+    ("#4A4618", "#D8C94A"),
 )  # fmt: skip
 THEMES = {"light": LIGHT, "dark": DARK}
+
+
+def is_derivative(box: Box) -> bool:
+    """Whether all operations in a box belong to derivatives, which a pass under create_graph computed."""
+    return bool(box.ops) and all(op.derives is not None for op in box.ops)
 
 
 def _seconds(value: float) -> str:

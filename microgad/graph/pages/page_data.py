@@ -30,6 +30,8 @@ def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[s
     for i, op in enumerate(tape.ops):
         entry = _op(op, places)
         entry["carries"] = i in carrying
+        if op.derives is not None:
+            entry["derives"] = places.get(op.derives) if op.derives != op.number else None
         if label := tree.labels.get(i):
             entry["label"] = label
         if names := [results[op.number, k] for k in range(len(op.shapes)) if (op.number, k) in results]:
@@ -130,6 +132,8 @@ class GroupTree:
         call_number = self.calls.get(call.path, 0)
         self.calls[call.path] = call_number + 1
         made: dict[str, Any] = {"label": label, "path": call.path, "call": call_number, "items": []}
+        if call.derivative:
+            made["derivative"] = True
         self.groups.append(made)
         self.known[call] = place
         for member in call.members:

@@ -204,7 +204,7 @@ def _suggest_checkpoints(tape: Tape, simulation: _BackwardSimulation, peak: int)
     groups: dict[tuple[str, ...], list[ModuleCall]] = {}
     for call in calls:
         alone = len(call.members) == 1 and isinstance(call.members[0], ModuleCall)  # its submodule is tried instead
-        if not call.parts[-1].endswith(")") and not alone:
+        if not (call.parts[-1].endswith(")") or call.derivative or alone):
             groups.setdefault((call.path,), []).append(call)
     parts: dict[str, list[ModuleCall]] = defaultdict(list)
     for (path,), around in groups.items():

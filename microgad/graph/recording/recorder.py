@@ -60,7 +60,8 @@ class record:
     take, and `source` notes the line of the program that called them. `replay` keeps what `Tape.replay` needs: copies
     of all values from outside, and random settings such as dropout masks. Without `values` and `replay`, a tape holds
     no arrays. `params`, a module or a dict of names to Tensors, gives names to Tensors. The tape's `results` are the
-    values that no operation of the block reads. Not in PyTorch.
+    values that no operation of the block reads. Each operation of a backward pass with create_graph knows the one whose
+    derivative it is part of, and is drawn as that: "∂ layer1.Tanh". Not in PyTorch.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> with torch.record(values=True) as tape:
@@ -152,6 +153,7 @@ class Recorder(state.Observer):
         self.homes = Homes()  # for replays, as the next two
         self.call_recorder = CallRecorder(self)
         self.derived: int | None = None  # number of the operation of which derivatives are computed
+        self.derives: list[int | None] = []  # of each running pass, the operation whose derivative is on the tape
         self.starts: list[int | None] = []  # of each running pass, the last operation where it starts, or None
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.graded: set[int] = set()  # numbers of the leaves that had a gradient after a backward pass
@@ -254,6 +256,10 @@ class Recorder(state.Observer):
         op = Op(number, cls.__name__, cls.symbol, path, {}, [], shapes, dtypes, [], False, self.calls.get(path, 0))
         op.recorded, op.in_place = recorded, bool(inputs) and results[0] is inputs[0]
         op.own = not key(cls)
+        outer = [number for number in self.derives if number is not None]  # more than one in a decomposition
+        if outer:
+            adds = len(outer) == 1 and op.name == "Add" and not state.current().deriving
+            op.derives = op.number if adds else outer[0]
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
@@ -354,6 +360,7 @@ class Recorder(state.Observer):
         """When a backward pass starts, record its start, and where it will end."""
         super().start_backward(roots, seeds, ends)
         self.pass_recorder.passed += 1
+        self.derives.append(None)
         recorded = any(isinstance(seed, Tensor) for seed in seeds)  # create_graph: its operations are on the tape
         if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
@@ -367,6 +374,7 @@ class Recorder(state.Observer):
     def end_backward(self, found: dict[int, Any]) -> None:
         """When a backward pass is complete, note the gradients of leaves, and if it isn't on the tape, all others."""
         super().end_backward(found)
+        del self.derives[-1:]  # there is none if the recording began during the pass
         leaves = self.pass_recorder.leaves()
         self.graded.update(source.number for x, source in leaves if x._links.grad is not None)
         self.note_gradients()
@@ -382,6 +390,8 @@ class Recorder(state.Observer):
         parts = grad if type(grad) is tuple else (grad,)
         op = self.pass_recorder.op(node)
         recorded = any(isinstance(g, Tensor) for g in parts)
+        if recorded:  # the next operations compute these derivatives, and add them to others
+            self.derives[-1:] = [node.number if op is None else op.number]
         if op is not None and op.recipe is not None and recorded and self.derived is None:
             self.derived = op.number
             self.call_recorder.begin_derivatives(grad)
@@ -417,6 +427,7 @@ class Recorder(state.Observer):
         """When a node's derivatives raised an error, forget that they are computed."""
         super().failed(node)
         self.derived = None
+        del self.derives[-1:]
 
     def close(self) -> None:
         """At the end of the block, make results of the operations that no other operation reads.

@@ -11,9 +11,11 @@ function drawLegend(scale) {
     const kinds = [
       ["parameter", "--param", "--param-line"], ["leaf", "--card", "--leaf-line"], ["constant", "--card", "--faint", "dashed"],
       ["operation", "--card", "--edge"], ["closed module", "--group-2", "--edge"], ["result", "--card", "--result"],
+      ["∂ backward, by create_graph", "--derivative", "--derivative-line"],
     ];
     const there = new Set(["operation", "closed module", ...sources.map((source) => source.kind)]);
     if (ops.some(isResult)) there.add("result");
+    if (ops.some((op) => op.derives !== undefined)) there.add("∂ backward, by create_graph");
     for (const [kind, fill, line, dash] of kinds.filter(([kind]) => there.has(kind))) {
       const swatch = h("span", { class: "swatch" });
       swatch.style.background = `var(${fill})`;

@@ -82,7 +82,7 @@ function drawOpen(box) {
     label,
   );
   shown.set(box.key, { ...box, width, height: HEAD, element: head, open: true });
-  const frame = make("rect", { class: `frame${depth % 2 ? "" : " even"}`, x: box.x, y: box.y, width: box.width, height: box.height, rx: 9 });
+  const frame = make("rect", { class: `frame${depth % 2 ? "" : " even"}${group.derivative ? " derivative" : ""}`, x: box.x, y: box.y, width: box.width, height: box.height, rx: 9 });
   return make("g", {}, frame, drawInside(group, box.x, box.y, depth), head);
 }
 
@@ -97,12 +97,14 @@ function drawBox(box) {
   let name;
   if (kind === "g") {
     classes.push("closed");
+    if (groups[place].derivative) classes.push("derivative");
     name = `${groups[place].path || groups[place].label}, closed module, ${groups[place].high - groups[place].low} operations`;
   } else if (kind === "s") {
     classes.push("source", sources[place].kind);
     name = `${sources[place].kind} ${sources[place].name}, ${sources[place].shape ?? ""}`;
   } else {
     const op = ops[place];
+    if (op.derives !== undefined) classes.push("derivative");
     if (isResult(op, place)) classes.push("result");
     name = `${op.title}${op.path ? ` in ${op.path}` : ""}, result ${op.shapes.join(", ")}`;
   }

@@ -79,6 +79,7 @@ function opPanel(i) {
       ["result", op.shapes.map((s, k) => `${s} ${op.dtypes[k]}${op.layouts?.[k] && op.layouts[k] !== "contiguous" ? `, ${op.layouts[k]}` : ""}`).join("; ")],
       ["is a result", (op.results || []).join(", ")],
       ...Object.entries(op.settings || {}).map(([name, value]) => [name, `${value}`]),
+      ["derivative of", op.derives == null ? "" : link(op.derives, ops[op.derives].title + (ops[op.derives].path ? ` in ${ops[op.derives].path}` : ""))],
       ["flops", op.flops == null ? "" : sizeSaid(op.flops)],
       ["time forward", measured(i, "seconds") === undefined ? "" : seconds(measured(i, "seconds"))],
       ["time backward", measured(i, "backward") === undefined ? "" : seconds(measured(i, "backward"))],
