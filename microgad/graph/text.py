@@ -49,8 +49,9 @@ def table(tape: Tape, rows: int = 60) -> str:
     if len(ops) > rows:
         ops = [*ops[: rows - rows // 2], *ops[len(ops) - rows // 2 :]]
     places = {op.number: i for i, op in enumerate(tape)}
-    derives = any(op.derives is not None for op in tape)
-    lines = [("#", "operation", "module", *["derivative of"] * derives, "result", "keeps", "bytes")]
+    derives, named = any(op.derives is not None for op in tape), {x.number: x.name for x in tape.variables}
+    more = [*["variable"] * bool(named), "module", *["derivative of"] * derives]
+    lines = [("#", "operation", *more, "result", "keeps", "bytes")]
     for i, op in ops:
         keeps = "freed" if op.freed else ", ".join([kept.name for kept in op.kept] + ["recomputed"] * op.recomputed)
         path = on_one_line(op.path)
@@ -58,7 +59,7 @@ def table(tape: Tape, rows: int = 60) -> str:
         known = f"{places[of.number]} {title(of)}" if isinstance(of, Op) else "∂" * (op.derives is not None)
         known = "(sum)" if of is op else known
         facts = (*[known] * derives, results(op), keeps, size(op.bytes) if op.bytes else "")
-        lines.append((str(i), title(op), path, *facts))
+        lines.append((str(i), title(op), *[on_one_line(named.get(op.number, ""))] * bool(named), path, *facts))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [str.rjust, *[str.ljust] * (len(widths) - 2), str.rjust]
     shown = [

@@ -13,6 +13,7 @@ import microgad as torch
 from microgad import state
 from microgad.graph import Graph, Tape, graph
 from microgad.graph.drawing.dot import is_view
+from microgad.graph.pages.page_data import page_data
 from microgad.ops.linalg import Linear
 
 
@@ -209,6 +210,19 @@ def test_variables_are_shown_by_the_operations_that_computed_them():
         assert list(labels(tape.draw()).values()) == shown
     assert 'op2["Reshape<br/>c"]' in graph(d, params=locals()).mermaid
     assert also_c is c
+
+
+def test_variables_are_shown_in_chains_tables_and_pages():
+    x = torch.ones(2, requires_grad=True)
+    y = x.exp()
+    z = y.sin().cos()
+    drawn = graph(z.sum(), params=locals(), fold=True)
+    assert "Exp&#160;→&#160;<B>y</B>&#160;·&#160;Sin&#160;·&#160;Cos&#160;→&#160;<B>z</B><BR/>" in drawn.source
+    assert "Exp → y<br/>Sin<br/>Cos → z" in drawn.mermaid
+    rows = [line.split()[1:3] for line in str(drawn).splitlines()[:4]]
+    assert rows == [["operation", "variable"], ["Exp", "y"], ["Sin", "(2,)"], ["Cos", "z"]]
+    assert [op.get("variable") for op in page_data(drawn.tape)["ops"]] == ["y", None, "z", None]
+    assert "variable" not in str(graph(z.sum()))
 
 
 @pytest.mark.parametrize(("at", "shown"), [(0.0, "grad ±inf"), (-1.0, "grad nan"), (1j, "1j")])

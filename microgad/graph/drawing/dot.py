@@ -202,8 +202,10 @@ class DotWriter:
         own = calls[0].parts[-1:] if len(calls[0].members) == 1 else ()
         name = text.spread(".".join(call.parts[-2:] if own[0].isdigit() else own) for call in calls) if own else ""
         shown = settings if len(settings) < 40 else ""
+        made = "".join(self.sketch.variables(self.sketch.drawn_as(op))[:1])
         words = [_bold(name)] * bool(name) + [escaped(title)] + [_small(escaped(shown))] * bool(shown)
-        return "&#160;".join(words), len(name) + len(title) + len(shown)
+        words += [f"→&#160;{_bold(made)}"] * bool(made)
+        return "&#160;".join(words), len(name) + len(title) + len(shown) + len(made)
 
     def op(self, graph: Digraph, box: Box, module: str = "", times: int = 1) -> None:
         """Draw an operation as a table, with the module's path if it is the only operation of the module."""

@@ -67,7 +67,9 @@ def _label(box: Box, sketch: Sketch) -> str:
         facts = [text.settings(*same) + text.numbers(*same) for same in map(sketch.drawn_as, box.ops)]
         lines = [text.title(box.ops[0]), *facts[0], *sketch.variables(sketch.drawn_as(box.ops[0]))]
         if box.kind == "chain":
-            named = [" ".join([text.title(op), ", ".join(x)]).strip() for op, x in zip(box.ops, facts, strict=True)]
+            made = [[f"→ {x}" for x in sketch.variables(sketch.drawn_as(op))[:1]] for op in box.ops]
+            rows = zip(map(text.title, box.ops), map(", ".join, facts), map("".join, made), strict=True)
+            named = [" ".join(filter(None, row)) for row in rows]
             lines = text.shortened(named, "operations")
         lines = [_words(lines[0], box.times), *map(_words, lines[1:])]
     else:

@@ -25,7 +25,7 @@ def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[s
     places |= {source.number: -1 - i for i, source in enumerate(tape.sources)}
     carrying = ops_with_gradient(tape)
     results = {(result.source, result.index): result.name or "result" for result in tape.results}
-    tree = GroupTree(tape, carrying)
+    tree, named = GroupTree(tape, carrying), {x.number: x.name for x in tape.variables}
     ops = []
     for i, op in enumerate(tape.ops):
         entry = _op(op, places)
@@ -34,6 +34,8 @@ def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[s
             entry["derives"] = places.get(op.derives) if op.derives != op.number else None
         if label := tree.labels.get(i):
             entry["label"] = label
+        if op.number in named:
+            entry["variable"] = named[op.number]
         if names := [results[op.number, k] for k in range(len(op.shapes)) if (op.number, k) in results]:
             entry["results"] = names
         ops.append(entry)

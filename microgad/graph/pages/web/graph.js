@@ -164,7 +164,7 @@ function search(query) {
     said = `${said}${bad.nans ? " nan" : ""}${bad.infs ? " inf" : ""}`.toLowerCase();
     if (words.every((word) => said.includes(word))) found.push(id);
   };
-  ops.forEach((op, i) => test(i, (op.said ||= [op.title, op.name, op.path, ...(op.says || []), ...op.dtypes, op.line].join(" "))));
+  ops.forEach((op, i) => test(i, (op.said ||= [op.title, op.name, op.variable, op.path, ...(op.says || []), ...op.dtypes, op.line].join(" "))));
   sources.forEach((source, k) => test(-1 - k, `${source.name} ${source.kind} ${source.dtype || ""}`));
   return found;
 }

@@ -70,6 +70,7 @@ function opBox(op) {
     ? [line(op.label, 12, true), line(op.title, 11)]
     : [line(op.title, 12, true)];
   if (says) lines.push(line(says, 10));
+  if (op.variable) lines.push(line(op.variable, 11, true));
   const pills = op.pills.slice(0, 8).map((k) => {
     const source = sources[k];
     const value = source.value ?? source.shape ?? "";

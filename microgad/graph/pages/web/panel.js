@@ -77,6 +77,7 @@ function opPanel(i) {
     highlightTools(),
     rows([
       ["result", op.shapes.map((s, k) => `${s} ${op.dtypes[k]}${op.layouts?.[k] && op.layouts[k] !== "contiguous" ? `, ${op.layouts[k]}` : ""}`).join("; ")],
+      ["variable", op.variable],
       ["is a result", (op.results || []).join(", ")],
       ...Object.entries(op.settings || {}).map(([name, value]) => [name, `${value}`]),
       ["derivative of", op.derives == null ? "" : link(op.derives, ops[op.derives].title + (ops[op.derives].path ? ` in ${ops[op.derives].path}` : ""))],
