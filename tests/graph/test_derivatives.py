@@ -123,6 +123,11 @@ def test_drawings_tint_derivatives_and_explain_the_tint():
     assert "derivative" not in alone.mermaid
 
 
+def test_derivatives_are_closed_by_a_pattern_as_modules_are():
+    boxes = penalty().draw(collapse="∂*").sketch.boxes
+    assert [box.title for box in boxes if box.kind == "module"] == ["∂ Sum", "∂ 2", "∂ 1", "∂ 0"]
+
+
 def test_where_several_operations_have_the_same_name_lines_lead_to_their_derivatives():
     drawn = penalty().draw()
     assert "its derivative" in drawn.source

@@ -61,7 +61,8 @@ class record:
     of all values from outside, and random settings such as dropout masks. Without `values` and `replay`, a tape holds
     no arrays. `params`, a module or a dict of names to Tensors, gives names to Tensors. The tape's `results` are the
     values that no operation of the block reads. Each operation of a backward pass with create_graph knows the one whose
-    derivative it is part of, and is drawn as that: "∂ layer1.Tanh". Not in PyTorch.
+    derivative it is part of, and is drawn as that: "∂ layer1.Tanh", which `tape.draw(collapse="∂*")` closes. Not in
+    PyTorch.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> with torch.record(values=True) as tape:
