@@ -285,6 +285,7 @@ X = torch.arange(12.0).reshape(3, 4)
         (lambda: X.repeat_interleave(-1), ArgumentError, "can not be negative"),
         (lambda: X.repeat_interleave(torch.tensor([1, 2]), 0), ShapeError, "same size as input along dim"),
         (lambda: torch.repeat_interleave(torch.tensor([1, 2]), output_size=4), ArgumentError, "but repeats make 3"),
+        (lambda: X[0].scatter(0, torch.tensor([0, 1]), torch.tensor(1.0)), ShapeError, "no larger size than src"),
         (lambda: X.roll((1, 2), 0), ShapeError, "must align"),
         (lambda: X.rot90(1, (0, 0)), ArgumentError, "different"),
         (lambda: X[0].tril(), ShapeError, "at least 2 dimensions"),

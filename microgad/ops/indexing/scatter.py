@@ -38,7 +38,7 @@ def scatter_operands(op: str, input: Tensor, dim: int, index: Tensor, src: Any) 
             f"{op}: Index tensor must have the same number of dimensions as src tensor, got {array.shape} and "
             f"{tuple(src.shape)}"
         )
-    if any(n > m for n, m in zip(array.shape, src.array.shape, strict=False)):
+    if any(n > m for n, m in zip(array.shape or (1,), src.array.shape or (1,), strict=True)):
         raise ShapeError(
             f"{op}: Expected index {array.shape} to be no larger than self {tuple(input.shape)} apart from dimension "
             f"{axis} and to be no larger size than src {tuple(src.shape)}"
