@@ -296,6 +296,18 @@ def set_attributes(x: Any, state: Any) -> None:
         if HOOK_ATTRIBUTES & state.keys():
             state["_has_hook_dicts"] = True
     vars(x).update(state)
+    if isinstance(x, _modules()) and "_place_within" not in state:
+        _set_places(x)
+
+
+def _set_places(module: Any) -> None:
+    """Tell the children of a module that PyTorch has saved where they are."""
+    from ..nn.modules.module.paths import set_place
+
+    children = vars(module).get("_modules")
+    for name, child in children.items() if isinstance(children, dict) else ():
+        if isinstance(child, _modules()) and isinstance(vars(child).get("_modules"), dict):  # it has its own state
+            set_place(module, child, name)
 
 
 def _set_arguments(x: functools.partial[Any], state: Any) -> None:

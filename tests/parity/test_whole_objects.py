@@ -188,3 +188,9 @@ def test_the_error_of_a_lazy_layer_says_what_to_do():
         microgad.serialization.FileError, match=r"_infer_parameters of a LazyLinear.*: call lazy layers"
     ):
         saved_and_loaded(torch, microgad, torch.nn.LazyLinear(3))
+
+
+def test_layers_in_files_have_their_paths_in_errors():
+    layer = saved_and_loaded(torch, microgad, torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(2, 2))))
+    with pytest.raises(RuntimeError, match=r"Linear \(0\.0\)"):
+        layer(microgad.ones(3))
