@@ -207,7 +207,7 @@ def test_a_process_that_sets_no_seed_draws_differently_each_time():
     assert first.split()[1:] != second.split()[1:]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**64 - 1, -1, -(2**63), np.int64(-5), True])
+@pytest.mark.parametrize("seed", [0, 1, 2**32 + 1, 2**64 - 1, -1, -(2**63), np.int64(-5)])
 def test_seeds_are_stored_modulo_2_64_and_their_low_32_bits_decide_the_stream(seed):
     assert Generator().manual_seed(seed).initial_seed() == int(seed) % 2**64
     low_word = Generator().manual_seed(int(seed) % 2**32)

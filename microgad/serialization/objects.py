@@ -169,8 +169,8 @@ def _find_loaded(module: str, name: str) -> Any:
             importlib.import_module(module)
         except ModuleNotFoundError:
             return None
-    if module == "microgad" and "." not in name:
-        return getattr(sys.modules["microgad"], name, None)  # loads what is lazy
+    if module == "microgad" and name in dir(sys.modules[module]):
+        return getattr(sys.modules[module], name)  # loads what is lazy
     found = sys.modules.get(module)
     for part in name.split("."):
         found = vars(found).get(part) if isinstance(found, types.ModuleType | type) else None
