@@ -446,6 +446,7 @@ def test_warnings_of_too_many_samples_and_workers() -> None:
         workers = data.DataLoader(loader.dataset, batch_size=None, num_workers=1, persistent_workers=True)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of a fork beside other threads
             assert [*loader, *workers] == [*range(4), *range(4)]
             assert not caught
             assert (len(loader), len(workers)) == (2, 2)
