@@ -73,7 +73,7 @@ class Generator:
         True
         """
         try:
-            number = index(None if isinstance(seed, bool) else seed)  # type: ignore[arg-type]
+            number = index(None if isinstance(seed, (bool, np.bool)) else seed)  # type: ignore[arg-type]
         except TypeError:
             raise DtypeError(f"manual_seed: seed must be an integer, but got {type(seed).__name__}") from None
         if not -(2**63) <= number < 2**64:
