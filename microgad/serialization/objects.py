@@ -287,7 +287,7 @@ def set_attributes(x: Any, state: Any) -> None:
         return
     if type(state) is not dict or not all(type(name) is str for name in state):
         raise FileError(f"gives a {type(x).__name__} something else than attributes")
-    if isinstance(x, _modules()):
+    if is_module(x):
         from ..nn.modules.module.hooks import HOOK_ATTRIBUTES
 
         # PyTorch writes a dict for every kind of hook; here empty ones would only slow down calls.
@@ -296,7 +296,7 @@ def set_attributes(x: Any, state: Any) -> None:
         if HOOK_ATTRIBUTES & state.keys():
             state["_has_hook_dicts"] = True
     vars(x).update(state)
-    if isinstance(x, _modules()) and "_place_within" not in state:
+    if is_module(x) and "_place_within" not in state:
         _set_places(x)
 
 
@@ -306,7 +306,7 @@ def _set_places(module: Any) -> None:
 
     children = vars(module).get("_modules")
     for name, child in children.items() if isinstance(children, dict) else ():
-        if isinstance(child, _modules()) and isinstance(vars(child).get("_modules"), dict):  # it has its own state
+        if is_module(child) and isinstance(vars(child).get("_modules"), dict):  # it has its own state
             set_place(module, child, name)
 
 
@@ -402,7 +402,7 @@ def plain_attributes(x: Any) -> dict[str, Any] | None:
     empty = (kind, ()) if is_made_by_call(kind) else (copyreg.__newobj__, (kind,))  # type: ignore[attr-defined]
     if (made, given) != empty or not isinstance(state, dict | None) or any(rest[1:]):
         return None
-    return (_needed_by_torch(x) if isinstance(x, _modules()) else {}) | (state or {})
+    return (_needed_by_torch(x) if is_module(x) else {}) | (state or {})
 
 
 def _needed_by_torch(module: Any) -> dict[str, Any]:
