@@ -126,3 +126,15 @@ def test_the_result_of_relu6_in_place_may_be_overwritten() -> None:
     y.mul_(2)
     y.sum().backward()
     assert x.grad.tolist() == [0, 2, 0]
+
+
+def test_after_an_operation_in_place_the_second_pass_notices_a_write_to_the_other_operand_alone() -> None:
+    leaf, weight, seed = (torch.tensor([x, 3.0], requires_grad=True) for x in (2.0, 5.0, 1.0))
+    x, y = leaf * 1, weight * 1
+    x.mul_(y)  # its node keeps a copy of x from before the write, and y itself
+    by_x, by_y = torch.autograd.grad(x, (leaf, weight), seed, create_graph=True)
+    x.add_(1)
+    y.add_(1)
+    assert torch.autograd.grad(by_y.sum(), seed, retain_graph=True)[0].tolist() == [2, 3]
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(by_x.sum(), seed)

@@ -259,8 +259,7 @@ class Function:
     @classmethod
     def apply_(cls, target: Any, *others: Any, **settings: Any) -> Any:
         """Compute the operation in place, in the memory of the first input `target`, and return `target`."""
-        given = (target, *others)
-        inputs = list(given)
+        given, inputs = (target, *others), [target, *others]
         arrays, edges, wanting, tensors = cls._unwrap(given)
         state = current()
         recorded = wanting and state.grad_enabled and target.array.dtype.kind in "fc"  # integers carry no gradient
@@ -272,7 +271,8 @@ class Function:
         if plan is not None:
             for i in plan.inputs:
                 if arrays[i] is target.array or (is_array(arrays[i]) and np.may_share_memory(arrays[i], target.array)):
-                    arrays[i] = inputs[i] = arrays[i].copy()  # backward needs the values from before the write
+                    arrays[i] = arrays[i].copy()  # backward needs the values from before the write
+                    inputs[i] = Tensor._wrap(arrays[i]) if isinstance(inputs[i], Tensor) else arrays[i]
         if state.observer is not None:
             state.observer.begin(self, given, target)
         try:
