@@ -118,19 +118,23 @@ def test_backward_with_inputs_gives_no_gradient_to_other_leaves() -> None:
 
 
 @pytest.mark.host("a subclass of ndarray")
-def test_threads_that_accumulate_into_one_leaf_lose_no_gradient() -> None:
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_threads_that_accumulate_into_one_leaf_lose_no_gradient(create_graph: bool) -> None:
     class Slow(np.ndarray):
-        def __iadd__(self, other: Any) -> Any:
+        def __add__(self, other: Any) -> Any:
             total = np.asarray(self) + other
             time.sleep(0.02)
-            self[...] = total
+            return total
+
+        def __iadd__(self, other: Any) -> Any:
+            self[...] = self + other
             return self
 
     x = torch.zeros(2, requires_grad=True)
     x.grad = torch.zeros(2)
     x.grad.array = np.zeros(2, np.float32).view(Slow)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: (x * 1).sum().backward(), range(8)))
+        list(pool.map(lambda _: (x * 1).sum().backward(create_graph=create_graph), range(8)))
     assert x.grad.tolist() == [8.0, 8.0]
 
 

@@ -83,14 +83,13 @@ def accumulate(leaf: AccumulateGrad, grad: Array, owned: bool, create_graph: boo
         grad, owned = run_hooks(leaf, grad, start=LAST), False
     if tensor is None:  # it was deleted
         return
-    if create_graph and grad is not None:
-        # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
-        held = tensor._links.grad  # the property `.grad` would check what is assigned
-        tensor._own_links().grad = first_gradient(tensor, grad) if held is None else held + grad
-    elif grad is not None:
+    if grad is not None:
         with accumulate_lock:
-            held = tensor._links.grad
-            if held is None:
+            held = tensor._links.grad  # the property `.grad` would check what is assigned
+            if create_graph:
+                # It is copied: other leaves may have the same gradient, and clipping one must not clip the others.
+                tensor._own_links().grad = first_gradient(tensor, grad) if held is None else held + grad
+            elif held is None:
                 fits = owned and grad.strides == tensor.array.strides
                 tensor._own_links().grad = function.Tensor._wrap(grad if fits else copied_like(tensor.array, grad))
             else:  # in place, also if it is from an earlier create_graph pass: a constant changes no derivative
