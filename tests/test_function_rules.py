@@ -26,6 +26,10 @@ def grad_x(self, grad):  # type: ignore[no-untyped-def]
     return grad * 2
 
 
+def total(self, *xs):  # type: ignore[no-untyped-def]
+    return sum(xs)
+
+
 BY_POSITION = r"Op: forward's parameters are inputs, which apply is given by position.* but {0} has a default or is "
 BY_POSITION += r"keyword-only. A setting, as in apply\(x, {0}=...\), is read as self.{0}; a class attribute is its"
 
@@ -54,6 +58,17 @@ BY_POSITION += r"keyword-only. A setting, as in apply\(x, {0}=...\), is read as 
             {"forward": lambda self, *x: x[0], "grad_x": grad_x, "backward": grad_x},
             "Op has both backward.* and grad_x: leave out one",
         ),
+        ({"forward": np.sin}, r"Op.forward is a ufunc, .* write a method, def forward\(self, ...\)"),
+        ({"forward": double, "grad_x": np.cos}, "Op.grad_x is a ufunc, whose parameters can't be read"),
+        ({"forward": double, "grad_x": lambda self, grad, *, x: grad}, "reads is given by position, not by keyword"),
+        ({"forward": double, "grad_x": lambda self, grad, **k: grad}, "reads is given by position, not by keyword"),
+        ({"forward": double, "grad_x": lambda self, grad, *rest: grad}, r"\*rest is none of forward's inputs, x: name"),
+        ({"forward": double, "decomposition": lambda self, **k: 2}, "reads is given by position, not by keyword"),
+        ({"forward": total, "grad_xs": lambda self, grad, xs: xs}, r"reads xs: write \*xs, as in forward"),
+        (
+            {"forward": lambda self, k, *xs: k * total(self, *xs), "grad_xs": lambda self, grad, k: grad},
+            r"Op: beside \*xs there are other inputs \(k, xs\), so all gradients come from one backward\(self, grad",
+        ),
         ({"forward": double, "grad_x": lambda self: 2}, "Op.<lambda>: the parameters are self, then the gradient"),
         ({"forward": double, "grad_x": lambda self, x: 2 * x}, "the parameters are self, then the gradient, grad"),
     ],
@@ -61,6 +76,58 @@ BY_POSITION += r"keyword-only. A setting, as in apply\(x, {0}=...\), is read as 
 def test_wrong_methods_are_refused_when_the_class_is_defined(members: dict[str, Any], message: str) -> None:
     with pytest.raises(errors.FunctionError, match=message):
         define(**members)
+
+
+def test_inputs_in_another_number_than_forward_has_are_counted() -> None:
+    op = define(forward=lambda self, x, y: x * y, grad_x=lambda self, grad, y: grad * y, grad_y=grad_x)
+    x = torch.ones(2, requires_grad=True)
+    for inputs in (), (x,), (x, x, x):
+        with pytest.raises(errors.KindError, match=f"^Op: expected 2 inputs by position, x, y, got {len(inputs)}$"):
+            op.apply(*inputs)
+    with pytest.raises(errors.KindError, match="expected 2 inputs by position, x, y, got 0"):
+        op.apply(x=x, y=x)
+    with pytest.raises(errors.DtypeError, match="Op: y is an input, and inputs are given by position"):
+        op.apply(x, y=x)
+
+
+@pytest.mark.parametrize("missing", ["y", ""])
+def test_a_missing_derivative_is_named(missing: str) -> None:
+    members = {"grad_x": lambda self, grad, y: grad * y} if missing else {}
+    x = torch.ones(2, requires_grad=True)
+    message = "Op has no derivative for its input y; write grad_y, or detach it"
+    with pytest.raises(RuntimeError, match=message if missing else "Op has no derivative; write grad_x, or detach its"):
+        define(forward=lambda self, x, y: x * y, **members).apply(x, x)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(lambda g: (g,), "1 gradient"), (lambda g: g, "one ndarray"), (lambda g: [g] * 3, "3 gradients")],
+)
+def test_another_number_of_gradients_than_of_inputs_is_counted(given: Any, said: str) -> None:
+    x = torch.ones(2, requires_grad=True)
+    joint = lambda self, grad: given(grad)  # noqa: E731
+    for forward, name, inputs in (
+        (total, "grad_xs", r"xs\[0\], xs\[1\]"),
+        (lambda self, x, y: x * y, "backward", "x, y"),
+    ):
+        out = define(forward=forward, **{name: joint}).apply(x, x)
+        message = f"Op: {name} returned {said}, not a tuple with one gradient for each input: {inputs}"
+        with pytest.raises(errors.ShapeError, match=message):
+            out.sum().backward()
+
+
+def test_inputs_may_precede_several_others() -> None:
+    def backward(self, grad, k, *xs):  # type: ignore[no-untyped-def]
+        return sum(grad * x for x in xs), *(grad * k for _ in xs)
+
+    op = define(forward=lambda self, k, *xs: k * total(self, *xs), backward=backward)
+    k, a, b = (torch.tensor([float(i), 2.0], dtype=torch.float64, requires_grad=True) for i in range(1, 4))
+    assert torch.autograd.gradcheck(op.apply, (k, a, b))
+    assert torch.autograd.gradgradcheck(op.apply, (k, a, b))
+    two = torch.tensor(2.0)
+    (first,) = torch.autograd.grad(op.apply(two, a, b).sum(), a)
+    assert first.tolist() == [2, 2]
+    assert op.apply(two, a, b).tolist() == [10, 8]
 
 
 def test_helpers_of_derivatives_may_have_their_names() -> None:

@@ -42,7 +42,7 @@ def derivatives(
         result = derivative(node, grad, *[kept[j] for j in positions])
         gradients = list(result) if type(result) in (tuple, list) else [result]
         if len(gradients) != len(onward):
-            raise errors.ShapeError(f"{_name(node)}: backward gave {len(gradients)} gradients for {len(onward)} inputs")
+            raise rules.miscounted(node, result)
     elif grad is not None:
         for i, derivative, positions in plan.derivatives:
             if onward[i] is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import DeviceError, DimError, DtypeError, KindError, LinAlgError, MicrogadError, NoMemoryError, ShapeError, place
-from .wording import cannot_cast, in_torchs_words
+from .wording import cannot_cast, in_torchs_words, plural
 
 # NumPy's words for a result that an output can't hold.
 _CAST = re.compile(r"Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)")
@@ -64,6 +64,8 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
     `apply` calls this. `end` is "_" where it computes in place.
     """
     op, names = f"{cls.__name__}{end}", cls.inputs
+    if type(error) is TypeError and not cls.variadic and names and len(inputs) != len(names):
+        return miscounted(cls, path, len(inputs))
     call = _public_call(sys._getframe(2)) if cls.__module__.startswith("microgad.") else None
     if call is not None:
         name = call.f_code.co_name
@@ -78,6 +80,14 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
             for x, name in zip(inputs, _one_each(names, inputs), strict=False)
         )
     return in_forward(error, op, path, names, inputs, settings)
+
+
+def miscounted(cls: Any, path: str, count: int) -> KindError:
+    """The error for a call with another number of inputs than `forward` has."""
+    names = ", ".join(cls.inputs)
+    return KindError(
+        f"{place(cls.__name__, path)}: expected {plural(len(cls.inputs), 'input')} by position, {names}, got {count}"
+    )
 
 
 def no_operand(cls: Any, x: Any, expected: str) -> DtypeError:

@@ -355,8 +355,7 @@ class Function:
                 type(self).may_hold_arrays = True
             if type(x) is not tuple and type(x) is not ndarray and isinstance(x, _NUMBERS):
                 if isinstance(x, Tensor) and (x.array.ndim or x.node is not None or x.array.dtype == bool):
-                    said = f"{type(self).__name__}: the setting {name} is a Tensor; hand Tensors in as inputs"
-                    raise errors.DtypeError(said)
+                    raise rules.tensor_setting(type(self), name)
                 settings[name] = plain(x.item() if hasattr(x, "item") else x)
 
     @classmethod
@@ -367,9 +366,7 @@ class Function:
         if plan is None:
             if not cls.differentiable:
                 if out.dtype.kind in "fc":
-                    raise errors.GraphError(
-                        f"{errors.place(cls.__name__, current().path)} has no derivative; detach its inputs"
-                    )
+                    raise errors.GraphError(rules.no_derivative(cls))
                 return None
             # Checked for the first call only: it costs too much to find a view that some settings alone give.
             if not cls.may_share and any(is_array(x) and owner(x) is owner(out) for x in arrays):
@@ -407,6 +404,8 @@ class Function:
     @classmethod
     def _compute(cls, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Compute on bare arrays, as a derivative does. NumPy scalars are 0-d results of NumPy's functions."""
+        if not inputs:
+            raise forwards.miscounted(cls, current().path, 0)
         if type(inputs[0]) is not ndarray and (inputs[0] is None or SCALARS.issuperset(map(type, inputs))):
             raise forwards.no_operand(cls, inputs[0], f"argument '{cls.inputs[0]}' must be Tensor, not ")
         self = cls()

@@ -33,9 +33,8 @@ def read_signatures(cls: type[Function]) -> None:
     forward = cls.forward
     cls.inputs = parameters(forward)
     cls.variadic = bool(forward.__code__.co_flags & VARARGS)
-    cls.joint = getattr(cls, "backward", None) or (
-        getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic else None
-    )
+    of_all = getattr(cls, f"grad_{cls.inputs[0]}", None) if cls.variadic and len(cls.inputs) == 1 else None
+    cls.joint = getattr(cls, "backward", None) or of_all
     cls.derivatives = tuple(getattr(cls, f"grad_{name}", None) for name in cls.inputs)
     cls.decomposed = getattr(cls, "decomposition", None)
     cls.elementwise = cls.elementwise or (isinstance(cls.numpy, np.ufunc) and cls.numpy.signature is None)
@@ -70,16 +69,13 @@ class Plan:
         for i, derivative in enumerate(() if cls.joint else cls.derivatives):
             if wanted[i]:
                 if derivative is None:
-                    raise UnsupportedError(f"{cls.__name__} has no derivative for its input {names[i]}; detach it")
+                    raise UnsupportedError(rules.no_derivative(cls, names[i]))
                 single.append((i, derivative))
         methods = [f for _, f in single] + [f for f in (cls.joint, cls.decomposed) if f]
         reads = {name for f in methods for name in cls.reads(f)}
-        if cls.variadic:
-            self.inputs = tuple(range(len(wanted))) if names[0] in reads else ()
-            order = [f"{names[0]}[{i}]" for i in self.inputs]
-        else:
-            self.inputs = tuple(i for i, name in enumerate(names) if name in reads)
-            order = [names[i] for i in self.inputs]
+        labels = [argument(cls, i) for i in range(len(wanted))]  # "weight", or "inputs[1]" of `*inputs`
+        self.inputs = tuple(i for i, label in enumerate(labels) if label.partition("[")[0] in reads)
+        order = [labels[i] for i in self.inputs]
         self.out = "out" in reads
         self.intermediates = tuple(name for name in cls.intermediates if name in reads)
         order += ["out"] * self.out + list(self.intermediates)
@@ -88,10 +84,7 @@ class Plan:
         self.hidden = tuple((name, name in cls.constants, name in self.intermediates) for name in cls.intermediates)
 
         def positions(f: Callable[..., Any]) -> tuple[int, ...]:
-            read = cls.reads(f)
-            if cls.variadic and names[0] in read:
-                read = tuple(order[: len(self.inputs)]) + tuple(name for name in read if name != names[0])
-            return tuple(order.index(name) for name in read)
+            return tuple(i for name in cls.reads(f) for i, kept in enumerate(order) if kept.partition("[")[0] == name)
 
         self.derivatives = tuple((i, f, positions(f)) for i, f in single)
         self.joint = (cls.joint, positions(cls.joint)) if cls.joint else None

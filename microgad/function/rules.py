@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dis  # NumPy has loaded it already
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,15 @@ import numpy as np
 
 from ..backend import device_of, is_array, is_gpu, to_device
 from ..backend.arrays import Array
-from ..errors import DeviceError, FunctionError, ShapeError, place
+from ..errors import DeviceError, DtypeError, FunctionError, ShapeError, place
+from ..errors.wording import plural
 from ..state import current
 
 if TYPE_CHECKING:
     from . import Function
 
 VARARGS, VARKEYWORDS = 0x04, 0x08  # a code object's flags for *inputs and **settings
+_BODIES = ("forward", "backward", "decomposition")
 _STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
@@ -58,6 +60,13 @@ def _assigned(body: CodeType, node: str) -> list[str]:
 
 def check_forward(cls: type[Function]) -> None:
     """Raise TypeError unless forward is a method whose parameters are inputs, all without defaults."""
+    for name in vars(cls):
+        method = getattr(cls, name) if name in _BODIES or name[:5] == "grad_" else None
+        if callable(method) and not hasattr(method, "__code__"):
+            raise FunctionError(
+                f"{cls.__name__}.{name} is a {type(method).__name__}, whose parameters can't be read: write a method, "
+                f"def {name}(self, ...)"
+            )
     if isinstance(vars(cls).get("forward"), (staticmethod, classmethod)):
         raise FunctionError(
             f"{cls.__name__}: forward is a method, forward(self, x, ...), not a static one; PyTorch's form, with ctx, "
@@ -100,6 +109,14 @@ def check_derivatives(cls: type[Function]) -> None:
                 f"{op}.{method.__name__}: the parameters are self, then the gradient, grad, then what it reads of "
                 f"{given}, out"
             )
+        _check_passed(cls, method, code)
+    if cls.decomposed is not None:
+        _check_passed(cls, cls.decomposed, cls.decomposed.__code__)
+    if cls.variadic and len(cls.inputs) > 1 and cls.joint is None and any(cls.derivatives):
+        raise FunctionError(
+            f"{op}: beside *{cls.inputs[-1]} there are other inputs ({given}), so all gradients come from one "
+            "backward(self, grad, ...)"
+        )
     for name in undeclared(cls):
         raise FunctionError(
             f"{op}: forward sets self.{name}, but no derivative names {name} in its signature, which is the only way "
@@ -114,6 +131,20 @@ def check_derivatives(cls: type[Function]) -> None:
         )
 
 
+def _check_passed(cls: type[Function], method: Callable[..., Any], code: CodeType) -> None:
+    """Raise TypeError for parameters of a derivative that can't be given by position, one array each."""
+    op, names, count = cls.__name__, code.co_varnames, code.co_argcount
+    if code.co_kwonlyargcount or code.co_flags & VARKEYWORDS:
+        raise FunctionError(f"{op}.{method.__name__}: what a derivative reads is given by position, not by keyword")
+    rest = names[count] if code.co_flags & VARARGS else ""
+    if cls.variadic and cls.inputs[-1] in names[:count]:
+        raise FunctionError(f"{op}.{method.__name__} reads {cls.inputs[-1]}: write *{cls.inputs[-1]}, as in forward")
+    if rest and not (cls.variadic and rest == cls.inputs[-1]):
+        raise FunctionError(
+            f"{op}.{method.__name__}: *{rest} is none of forward's inputs, {', '.join(cls.inputs)}: name what it reads"
+        )
+
+
 def _nearly_derivative(name: str, cls: type[Function]) -> bool:
     """Whether a method is called almost as a derivative that the class lacks, as gradx or gradient_x."""
     if name[:4].lower() != "grad" or cls.joint is not None or not inspect.isfunction(vars(cls)[name]):
@@ -124,6 +155,32 @@ def _nearly_derivative(name: str, cls: type[Function]) -> bool:
 
 
 # What is found out only when a Function is applied:
+
+
+def no_derivative(cls: type[Function], name: str = "") -> str:
+    """The message for an input that wants a gradient and has no derivative; without `name`, no input has one."""
+    op, what = place(cls.__name__, current().path), f" for its input {name}" if name else ""
+    own = "" if cls.__module__.startswith("microgad.") else f"write grad_{name or cls.inputs[0]}, or "
+    return f"{op} has no derivative{what}; {own}detach {'it' if name else 'its inputs'}"
+
+
+def miscounted(node: Function, gradients: Any) -> ShapeError:
+    """The error for a derivative by all inputs that didn't return a tuple with one gradient for each."""
+    from .plan import argument
+
+    cls, several = type(node), isinstance(gradients, (tuple, list))
+    name = "backward" if hasattr(cls, "backward") else f"grad_{cls.inputs[0]}"
+    said = plural(len(gradients), "gradient") if several else f"one {type(gradients).__name__}"
+    inputs = ", ".join(argument(node, i) for i in range(len(node.edges)))
+    op = place(cls.__name__, node.path)
+    return ShapeError(f"{op}: {name} returned {said}, not a tuple with one gradient for each input: {inputs}")
+
+
+def tensor_setting(cls: type[Function], name: str) -> DtypeError:
+    """The error for a Tensor given by keyword."""
+    if name in cls.inputs:
+        return DtypeError(f"{cls.__name__}: {name} is an input, and inputs are given by position")
+    return DtypeError(f"{cls.__name__}: the setting {name} is a Tensor; hand Tensors in as inputs")
 
 
 def taken(cls: type[Function], setting: str) -> FunctionError:
