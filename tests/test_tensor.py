@@ -74,7 +74,8 @@ def test_a_write_through_data_to_a_kept_value_raises_in_backward() -> None:
 
 def test_writes_to_leaves_raise() -> None:
     x = torch.ones(2, requires_grad=True)
-    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad is being used in an in-place operation"):
+    message = r"Add_: a leaf Variable that requires grad is being used in an in-place operation\. Update it under torch\.no"
+    with pytest.raises(RuntimeError, match=message):
         x.add_(1)
     with pytest.raises(
         RuntimeError, match="a view of a leaf Variable that requires grad is being used in an in-place operation"

@@ -59,7 +59,8 @@ def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     if base is not None and tensor._links.chain is None and (recorded or base.node is not None):
         raise _refusal(op, why_lost(origin(tensor), "is being modified inplace"))
     if type(tensor.node) in FIXED:
-        raise _refusal(op, "a leaf Variable that requires grad is being used in an in-place operation.")
+        said = "a leaf Variable that requires grad is being used in an in-place operation."
+        raise _refusal(op, f"{said} Update it under torch.no_grad(), or write out of place")
     if base is not None and (type(base.node) in FIXED or (base.node is None and tensor.node is not None)):
         raise _refusal(op, "a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
