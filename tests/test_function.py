@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -283,3 +285,22 @@ def test_operators_leave_unknown_types_to_the_other_operand() -> None:
     for wrong in (lambda: x - [1], lambda: None + x, lambda: x < "a", lambda: [[1.0, 2.0]] @ x, lambda: x @ [[1.0]]):
         with pytest.raises(TypeError, match=r"unsupported operand|not supported between"):
             wrong()
+
+
+def test_threads_may_want_the_gradients_of_different_inputs_of_one_node() -> None:
+    both_run = Barrier(2, timeout=10)
+
+    class Product(Function):
+        def forward(self, a, b):  # type: ignore[no-untyped-def]
+            return a * b
+
+        def backward(self, grad, a, b):  # type: ignore[no-untyped-def]
+            both_run.wait()
+            by_a, by_b = self.needs
+            return grad * b if by_a else None, grad * a if by_b else None
+
+    a, b = torch.tensor(2.0, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    y = Product.apply(a, b)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda x: torch.autograd.grad(y, x, retain_graph=True)[0].item(), (a, b)))
+    assert found == [3, 2]

@@ -16,7 +16,7 @@ from ..duck_arrays import DuckArray
 from ..fast_reductions import sum_to
 from ..function import Function, rules
 from ..function.naming import node_name
-from ..function.plan import argument
+from ..function.plan import argument, needed
 from ..type_aliases import Array
 from .complex import conjugate_back, conjugates, for_derivatives
 from .ownership import SOLE, alone
@@ -38,8 +38,11 @@ def derivatives(
     gradients: list[Any] = [None] * len(onward)
     if plan.joint is not None and (grad is not None or node.calls_back or not plan.fills):
         derivative, positions = plan.joint
-        node.needs = tuple([edge is not None for edge in onward])
-        result = derivative(node, grad, *[kept[j] for j in positions])
+        token = needed.set(tuple([edge is not None for edge in onward]))
+        try:
+            result = derivative(node, grad, *[kept[j] for j in positions])
+        finally:
+            needed.reset(token)
         gradients = list(result) if type(result) in (tuple, list) else [result]
         if len(gradients) != len(onward):
             raise rules.miscounted(node, result)

@@ -25,7 +25,7 @@ from . import rules
 from .half import HALF, by_forward, casting, in_single, widened
 from .naming import node_name
 from .plan import Packed as Packed
-from .plan import Plan, parameters, read_signatures
+from .plan import Plan, needed, parameters, read_signatures
 
 MANY = 1 << 13  # elements of an operand that repay the time to ask how it lies
 SCALARS = frozenset((float, int, bool, complex))  # types of Python's numbers
@@ -104,8 +104,8 @@ class Function:
     plans: ClassVar[dict[Any, Plan]] = {}  # the key has one bit for each input that wants a gradient
 
     __slots__ = (
-        "__dict__", "__weakref__", "dtype", "edges", "hooks", "kept", "kept_numbers", "needs", "number", "path",
-        "plan", "results", "shape", "tensor_bits", "torch_name", "versions",
+        "__dict__", "__weakref__", "dtype", "edges", "hooks", "kept", "kept_numbers", "number", "path", "plan",
+        "results", "shape", "tensor_bits", "torch_name", "versions",
     )  # fmt: skip
     torch_name: str  # PyTorch's name for the node, where class and settings don't determine it: see naming.py
     number: int  # the position on the tape
@@ -122,7 +122,7 @@ class Function:
     results: dict[int, weakref.ref[Output]]  # the live Outputs of a node with several results
     register_hook: ClassVar[Callable[..., Any]]  # this and the next are defined in grad_fn/interface.py
     register_prehook: ClassVar[Callable[..., Any]]
-    needs: tuple[bool, ...]  # read by `backward`: which inputs want a gradient
+    needs = property(lambda _: needed.get())  # read by `backward`: which inputs want a gradient in its pass
 
     if TYPE_CHECKING:
 

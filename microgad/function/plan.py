@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,9 @@ from .rules import VARARGS
 
 if TYPE_CHECKING:
     from . import Function
+
+# `needs` of the node whose joint derivative runs. It isn't the node's own: another thread may run it for other inputs.
+needed: ContextVar[tuple[bool, ...]] = ContextVar("microgad needs", default=())
 
 
 def parameters(method: Callable[..., Any]) -> tuple[str, ...]:
