@@ -54,7 +54,8 @@ def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
     if not axes:
         return g.reshape(shape)
     if type(g) is not np.ndarray:
-        return g.sum(axes).reshape(shape)
+        out = g.sum(axes)
+        return out if out.shape == shape else out.reshape(shape)
     return np.ascontiguousarray(fast_sum(g, axes, False) if slow else np.add.reduce(g, axes)).reshape(shape)
 
 
