@@ -15,6 +15,7 @@ from microgad.ops.window import (
     conv_kernels,
     conv_rows,
     conv_transpose2d,
+    depthwise,
     fold,
     max_pool2d,
     unfold,
@@ -23,6 +24,7 @@ from microgad.ops.window.geometry import Window
 from microgad.ops.window.resample import ResampleMatrix
 from microgad.ops.window.unfold import add_columns, im2col, padded, taps, windows
 
+from ..times import assert_takes
 from .patches import leaf, pair, patches, random
 
 
@@ -71,6 +73,13 @@ SHAPES = {
         {"groups": 4, "stride": (3, 2), "padding": 1},
     ),
     "depthwise of one line": ((2, 3, 2, 5), (3, 1, 3, 3), {"groups": 3, "stride": (4, 2), "padding": 1}),
+    "depthwise of as many filters": ((2, 5, 6, 7), (5, 1, 3, 4), {"groups": 5, "padding": (1, 2)}),
+    "depthwise of as many filters, stride": ((3, 5, 7, 8), (5, 1, 3, 3), {"groups": 5, "padding": 1, "stride": 2}),
+    "depthwise of as many filters, dilation": (
+        (2, 3, 9, 8),
+        (3, 1, 2, 3),
+        {"groups": 3, "dilation": (2, 3), "padding": 2},
+    ),
     "empty batch": ((0, 3, 5, 5), (4, 3, 3, 3), {}),
 }
 
@@ -86,6 +95,7 @@ def layout(request, monkeypatch):
         return np.ascontiguousarray
     for name, number in (("MANY_FILTERS", 1), ("MANY_CHANNELS", 1), ("LONG_WINDOW", 1000)):
         monkeypatch.setattr(conv_rows, name, number)
+    monkeypatch.setattr(depthwise, "MANY_CHANNELS", 1)
     if "small" in request.param:
         monkeypatch.setattr(conv_rows, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, 1000 * n))
     return np.ascontiguousarray if "planes" in request.param else in_rows
@@ -115,6 +125,15 @@ def test_derivatives_of_conv2d_agree_with_its_trilinear_form(x, weight, settings
     assert abs((grads[0].array * probe_x).sum() - form_x) < scale
     assert abs((grads[1].array * probe_w).sum() - form_w) < scale
     np.testing.assert_allclose(grads[2].array, y.sum((0, 2, 3)), rtol=0, atol=1e-12)
+
+
+@pytest.mark.host("it takes other ways on a GPU")
+def test_depthwise_convolution_of_rows_of_channels_takes_less_time_than_of_planes():
+    x, weight = torch.tensor(random(8, 64, 32, 32), dtype=torch.float32), torch.ones(64, 1, 3, 3)
+    rows = x.contiguous(memory_format=torch.channels_last)
+    assert_takes(
+        0.8, lambda: conv2d(rows, weight, padding=1, groups=64), lambda: conv2d(x, weight, padding=1, groups=64)
+    )
 
 
 STRATEGIES = [

@@ -17,6 +17,7 @@ from ..support.fast_numpy import moveaxis
 from ..support.layouts import contiguous, dense_channels_last, empty_in_format
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
 from .conv_rows import correlate_rows, rows_pay, transposed_rows_pay, weight_by_rows, weight_rows_pay
+from .depthwise import correlate_lines, lines_pay, weight_by_lines
 from .geometry import Window
 from .unfold import add_columns
 
@@ -35,6 +36,8 @@ def correlate(x: Array, weight: Array, bias: Array | None, window: Window, group
     weight = _not_expanded(weight)
     if rows_pay(x, len(weight), window, groups):
         return correlate_rows(x, weight, bias, window)
+    if lines_pay(x, len(weight), window, groups):
+        return correlate_lines(x, weight, bias, window)
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = weight.reshape(groups, o, *weight.shape[1:])
@@ -91,7 +94,7 @@ def correlate_transposed(y: Array, weight: Array, bias: Array | None, window: Wi
         weight = weight[(..., *taps)]
     o, c = len(weight) // groups, weight.shape[1]
     weight = _not_expanded(weight).reshape(groups, o, c, *window.kernel)
-    if transposed_rows_pay(y, c, window, groups):
+    if transposed_rows_pay(y, c, window, groups) or lines_pay(y, c * groups, window, groups):
         return by_phases(y, weight, bias, window)
     y = contiguous(y)
     if window.whole:
@@ -170,7 +173,7 @@ def by_phases(y: Array, weight: Array, bias: Array | None, window: Window) -> Ar
     """Compute `correlate_transposed` as correlations of stride 1, one for each phase: see `Window.phases`."""
     g, o, c = weight.shape[:3]
     turned = np.swapaxes(weight, 1, 2)[(..., *(slice(None, None, -1),) * (weight.ndim - 3))]
-    turned, rows = turned.reshape(g * c, o, *weight.shape[3:]), dense_channels_last(y)
+    turned, rows = turned.reshape(g * c, o, *weight.shape[3:]), g == 1 and dense_channels_last(y)
 
     def phase(kernel: Any, bias: Any, window: Window) -> Any:
         if rows:
@@ -199,6 +202,8 @@ def weight_gradient(y: Array, x: Array, window: Window, groups: int, affine: boo
         return full, for_bias
     if weight_rows_pay(x, o, window, groups):
         return weight_by_rows(y, x, window, affine)
+    if lines_pay(x, y.shape[1], window, groups):
+        return weight_by_lines(y, x, window, affine)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
     if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
         weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)
