@@ -113,8 +113,9 @@ def as_strided(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Ar
 
 def at(ufunc: np.ufunc, target: Array, index: Any, values: Array | complex) -> None:
     """target[index] = ufunc(target[index], values), where an index that is repeated counts each time."""
-    gpu = is_gpu(target) and not isinstance(target, DuckArray)  # CuPy has scatter_add, scatter_max, scatter_min
-    (getattr(sys.modules["cupyx"], f"scatter_{ufunc.__name__[:3]}") if gpu else ufunc.at)(target, index, values)
+    if is_gpu(target) and not isinstance(target, DuckArray):
+        ufunc = getattr(sys.modules["cupy"], ufunc.__name__)  # NumPy's own passes no tuple on as an index to CuPy
+    ufunc.at(target, index, values)
 
 
 def add_at(target: Array, index: Any, values: Array) -> None:

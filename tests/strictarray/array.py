@@ -229,7 +229,7 @@ class ndarray:
         items = index if isinstance(index, tuple) else (index,)
         found = self._a[numpy_index(index, self._a.shape)]
         if any(isinstance(i, (ndarray, np.ndarray)) for i in items):
-            found = np.array(found)  # also if NumPy treats an array without dimensions as an integer
+            found = np.array(found, order="C")  # also if NumPy treats an array without dimensions as an integer
         elif isinstance(found, np.generic):
             found = self._a[(*items, ...)]  # a single element is a view as well
         return wrapped(found)
@@ -375,10 +375,12 @@ def knows_ufunc(
         raise TypeError(f"CuPy has no ufunc {name}")
     if method != "__call__" and method != "outer" and name not in METHODS.get(method, ()):
         raise NotImplementedError(f"`{name}.{method}` is not supported in CuPy")
-    for kind in (*(kinds[:1] if method == "at" else kinds), *outs):  # `at` takes NumPy's indices and values
+    for i, kind in enumerate((*kinds, *outs)):
         if isinstance(kind, np.dtype) or kind is ndarray:
             continue
         if issubclass(kind, np.ndarray):
+            if method == "at" and i:  # it takes NumPy's indices and values
+                continue
             raise TypeError(f"Unsupported type {np.ndarray}")
         if not issubclass(kind, SCALARS):
             return False

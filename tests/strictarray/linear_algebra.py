@@ -33,6 +33,6 @@ def call_as_cupy(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
 
 def check_solve(a: Any, b: Any) -> None:
-    """Raise TypeError if batch axes would have to broadcast."""
+    """Raise ValueError if batch axes would have to broadcast."""
     if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
-        raise TypeError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")
+        raise ValueError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")

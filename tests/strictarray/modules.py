@@ -35,14 +35,16 @@ def as_strided(x: ndarray, shape: Any = None, strides: Any = None) -> ndarray:
     return of_owner(np.lib.stride_tricks.as_strided(x._a, shape, strides))
 
 
-def scatter(ufunc: Any) -> Any:
-    """cupyx.scatter_add and its kin: target[index] op= values, also for repeated indices."""
+class UfuncWithAt:
+    """CuPy's ufunc of this name, as far as its method `at`: its index may be a tuple, which NumPy's ufunc refuses."""
 
-    def into(target: ndarray, index: Any, values: Any) -> None:
-        check_scattered(ufunc.__name__, target.dtype)
-        ufunc.at(target._a, bare(index), bare(values))
+    def __init__(self, ufunc: Any) -> None:
+        self.ufunc = ufunc
 
-    return into
+    def at(self, target: ndarray, index: Any, values: Any) -> None:
+        """target[index] op= values, also for repeated indices."""
+        check_scattered(self.ufunc.__name__, target.dtype)
+        self.ufunc.at(target._a, bare(index), bare(values))
 
 
 class _Namespace(ModuleType):
@@ -83,9 +85,9 @@ def modules() -> dict[str, ModuleType]:
     vars(cupy)["is_stand_in"] = True
     for make in (np.empty, np.zeros, np.ones, np.full):
         vars(cupy)[make.__name__] = partial(new, make)
-    kinds = {"add": np.add, "max": np.maximum, "min": np.minimum}
-    scatters = {f"scatter_{name}": scatter(ufunc) for name, ufunc in kinds.items()}
-    return {"cupy": cupy, "cupyx": _Namespace("cupyx", errstate=errstate, **scatters)}
+    for ufunc in (np.add, np.maximum, np.minimum):
+        vars(cupy)[ufunc.__name__] = UfuncWithAt(ufunc)
+    return {"cupy": cupy, "cupyx": _Namespace("cupyx", errstate=errstate)}
 
 
 @contextmanager
