@@ -287,6 +287,21 @@ def test_operators_leave_unknown_types_to_the_other_operand() -> None:
             wrong()
 
 
+def test_a_variadic_operation_plans_once_for_each_number_of_inputs() -> None:
+    class Total(Function):
+        def forward(self, *inputs):  # type: ignore[no-untyped-def]
+            return sum(inputs)
+
+        def grad_inputs(self, grad):  # type: ignore[no-untyped-def]
+            return (grad,) * len(self.edges)
+
+    for pattern in range(1, 8):
+        inputs = [torch.ones(1, requires_grad=bool(pattern >> i & 1)) for i in range(3)]
+        Total.apply(*inputs).sum().backward()
+        assert [x.grad is not None for x in inputs] == [x.requires_grad for x in inputs]
+    assert len(Total.plans) == 1  # not one for each set of inputs that want a gradient, of which there are 2ⁿ
+
+
 def test_threads_may_want_the_gradients_of_different_inputs_of_one_node() -> None:
     both_run = Barrier(2, timeout=10)
 

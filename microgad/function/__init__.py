@@ -101,7 +101,7 @@ class Function:
     joint: ClassVar[Callable[..., Any] | None] = None
     decomposed: ClassVar[Callable[..., Any] | None] = None
     differentiable: ClassVar[bool] = False
-    plans: ClassVar[dict[Any, Plan]] = {}  # the key has one bit for each input that wants a gradient
+    plans: ClassVar[dict[int, Plan]] = {}  # by one bit for each input that wants a gradient; variadic: by -their count
 
     __slots__ = (
         "__dict__", "__weakref__", "dtype", "edges", "hooks", "kept", "kept_numbers", "number", "path", "plan",
@@ -361,7 +361,7 @@ class Function:
     @classmethod
     def _plan(cls, wanting: int, count: int, out: Array, arrays: Sequence[Array | complex | None] = ()) -> Plan | None:
         """The plan for a set of inputs that want a gradient; None if there are no derivatives, as for integers."""
-        key = (wanting, count) if cls.variadic else wanting
+        key = -count if cls.variadic else wanting
         plan = cls.plans.get(key)
         if plan is None:
             if not cls.differentiable:
