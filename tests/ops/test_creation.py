@@ -44,6 +44,13 @@ def test_created_values(create, expected):
     assert np.allclose(create().cpu().numpy(), expected)
 
 
+def test_arange_counts_from_the_first_element_of_each_vector_as_torch_does() -> None:
+    counted = torch.arange(-1, 1, 0.1)  # 20 elements: two vectors of eight, and four that count from -1
+    assert counted[10].item() == pytest.approx(float(np.float32(-0.2)) + 0.2)  # -2.98e-9, in PyTorch as well
+    assert torch.arange(-1, 0.5, 0.1)[10].item() == 2.0**-54  # 10 · 0.1 is larger than 1, and isn't rounded by itself
+    assert torch.arange(0, 1e300, 3e299, dtype=torch.float64).tolist() == [0, 3e299, 6e299, 9e299]  # doesn't overflow
+
+
 @pytest.mark.parametrize(
     ("create", "dtype"),
     [

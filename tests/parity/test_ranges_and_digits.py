@@ -161,6 +161,16 @@ def test_linspace_has_torchs_last_bits(dtype: str) -> None:
         assert mine.tolist() == other.tolist()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_arange_has_torchs_last_bits(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 7, 16, 33, 70, 1000, 40_000):
+        start, step = float(rng.standard_normal()), float(rng.choice([0.1, -0.05, 1 / 8000, rng.standard_normal()]))
+        end = start + step * count
+        mine, other = (lib.arange(start, end, step, dtype=getattr(lib, dtype)) for lib in (microgad, torch))
+        assert mine.tolist() == other.tolist()
+
+
 @pytest.mark.parametrize("bounds", [(4, -1), (-3, 5), (2.7, -3.9), (0, 6)])
 @pytest.mark.parametrize("dtype", ["int8", "int64"])
 def test_ranges_of_integers_are_truncated_as_torchs(dtype: str, bounds: tuple[float, float]) -> None:

@@ -18,7 +18,7 @@ from .data import check_layout, from_array
 from .filled import from_array_into, numpy_dtype, resolve_dtype
 from .scalars import as_scalar, scale_factor
 
-CHUNK = 1 << 15  # elements that linspace computes at a time, so that they stay in the cache
+CHUNK = 1 << 15  # elements that arange and linspace compute at a time, so that they stay in the cache
 
 
 @overload
@@ -96,14 +96,38 @@ def _arange(op: str, start: Any, end: Any, step: Any, out: Any, dtype: Any, devi
         if int(step) == 0 and (op == "range" or result_dtype == np.int64):  # in smaller dtypes PyTorch repeats start
             raise ArgumentError(f"{op}: step must be nonzero, but {step} is 0 in {result_dtype}")
         start, step = int(start), int(step)
+    if op == "arange":
+        warn_of_resizing(out, count)
+        if start % 1 or step % 1:
+            return from_array_into(out, _in_vectors(start, step, count, result_dtype), device, requires_grad)
     values = np.arange(count, dtype=np.int64 if whole else np.float64)
     if step != 1:
         values *= step
     if start or step < 0:
         values += start
-    if op == "arange":
-        warn_of_resizing(out, count)
     return from_array_into(out, values.astype(result_dtype, copy=False), device, requires_grad)
+
+
+def _in_vectors(start: float, step: float, count: int, dtype: np.dtype[Any]) -> Array:
+    """start + step · i in PyTorch's last bits: each vector of 32 bytes counts from its first element, which is rounded.
+
+    Vectors come in pairs. The elements behind the last pair count from start.
+    """
+    wide = np.float32 if dtype == np.float16 else np.float64
+    start, step = float(wide(start)), float(wide(step))
+
+    def count_from(begin: Any, index: Array) -> Array:
+        return _fused_multiply_add(step, index.astype(np.float64), begin).astype(wide)
+
+    lanes = 32 // dtype.itemsize
+    paired = count - count % (2 * lanes)
+    values = np.empty(count, dtype)
+    values[paired:] = count_from(start, np.arange(paired, count))
+    for i in builtins.range(0, paired, CHUNK):
+        vectors = values[i : min(i + CHUNK, paired)].reshape(-1, lanes)
+        vectors[:, 0] = count_from(start, np.arange(i, i + vectors.size, lanes))
+        vectors[:] = count_from(vectors[:, :1].astype(np.float64), np.arange(lanes))
+    return values
 
 
 def warn_of_resizing(out: Tensor | None, count: int) -> None:
@@ -150,7 +174,7 @@ def linspace(
         first, last = float(first), float(last)
     step = (last - first) / (steps - 1)
     # PyTorch rounds once, after the sum: float32 is computed in float64, float64 and integers by a fused multiply-add.
-    fused = (result_dtype == np.float64 or result_dtype.kind in "iu") and abs(step) < 2.0**960  # nothing overflows
+    fused = result_dtype == np.float64 or result_dtype.kind in "iu"
     wide = np.float64 if result_dtype == np.float32 or fused else result_dtype
     values = np.empty(steps, result_dtype)
     for part, begin, sign in ((values[:half], first, 1), (values[half:][::-1], last, -1)):
@@ -163,11 +187,13 @@ def linspace(
     return from_array_into(out, values, device, requires_grad)
 
 
-def _fused_multiply_add(x: float, counts: Array, y: float) -> Array:
+def _fused_multiply_add(x: float, counts: Array, y: float | Array) -> Array:
     """x · counts + y in float64, rounded once, except that near a tie the last bit may differ.
 
     x is split in halves whose products are exact, and Knuth's two-sum gives the rounding error of the sum.
     """
+    if abs(x) >= 2.0**960:  # the halves would overflow
+        return x * counts + y
     shifted = x * (2.0**27 + 1)
     high = shifted - (shifted - x)
     product = high * counts
