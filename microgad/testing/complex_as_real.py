@@ -34,5 +34,6 @@ class ComplexAsReal:
         return self.function(*self.complex_args(args))
 
     def complex_args(self, args: Sequence[Any]) -> list[Any]:
-        """Return the arguments of the wrapped function, complex again."""
-        return [view_as_complex(x) if split else x for x, split in zip(args, self.in_parts, strict=True)]
+        """Return the arguments of the wrapped function, complex again: a Tensor that is passed twice is still one."""
+        whole = {id(x): view_as_complex(x) for x, split in zip(args, self.in_parts, strict=True) if split}
+        return [whole.get(id(x), x) for x in args]

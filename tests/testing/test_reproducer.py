@@ -224,6 +224,10 @@ def wrong(x, w):
     return Wrong.apply(x, w)
 
 
+def wrong_product(x, y):
+    return Wrong.apply(x, 2.0) * y
+
+
 def test_the_code_finds_the_same_fault_again():
     x = torch.tensor(np.array([[1.0, 2.0], [0.3, 4.0]]).T, requires_grad=True)
     with pytest.raises(GradcheckError) as first:
@@ -234,6 +238,17 @@ def test_the_code_finds_the_same_fault_again():
     with pytest.raises(GradcheckError) as second:
         check_grads(f, args, order)
     np.testing.assert_array_equal(first.value.finding.analytical, second.value.finding.analytical)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_a_tensor_that_is_passed_twice_is_one_in_the_code(dtype):
+    x = torch.tensor([3.0, -1.0], dtype=dtype, requires_grad=True)
+    with pytest.raises(GradcheckError) as error:
+        check_grads(wrong_product, (x, x))
+    f, (a, b), order = run(as_code(error.value.finding))
+    assert a is b
+    with pytest.raises(GradcheckError):
+        check_grads(f, (a, b), order)
 
 
 def double(x):

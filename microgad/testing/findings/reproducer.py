@@ -55,14 +55,20 @@ def as_code(finding: Finding, check: str = "check_grads", **options: Any) -> str
         lines.append(_placeholder(op, f"put the checked function here: {_one_line(finding.op)}"))
     inputs = dict(zip(argument_positions(finding.names), finding.names, strict=True))
     arguments: list[str] = []
+    written: dict[int, str] = {}  # an array that is passed twice is one Tensor
     for i, value in enumerate(finding.arguments):
         given = inputs.get(i, "").rpartition(", ")[2]  # "weight" of "input 1, weight"
         name = given if given.isidentifier() and given not in TAKEN | {op, *arguments} else f"x{i}"
-        arguments.append(_argument(lines, name, value, i in inputs))
+        if not backend.is_array(value):
+            arguments.append(_argument(lines, name, value, i in inputs))
+        elif id(value) not in written:
+            arguments.append(written.setdefault(id(value), _argument(lines, name, value, i in inputs)))
+        else:
+            arguments.append(written[id(value)])
     bound: list[str] = []
     for i, (name, value) in enumerate([*(("", x) for x in finding.partial[0]), *finding.partial[1].items()]):
-        written = _argument(lines, f"bound{i}", value)
-        bound.append(f"{name}={written}" if name else written)
+        source = _argument(lines, f"bound{i}", value)
+        bound.append(f"{name}={source}" if name else source)
     called = _partial(op, bound)
     settings = [
         f"{name}={_argument(lines, name, value)}" for name, value in {"order": finding.order, **options}.items()
