@@ -63,7 +63,7 @@ def derivatives(
         if edge.dtype is not _FLOAT32 and edge.dtype.kind == "c" and conjugates(node):
             g = gradients[i] = conjugate_back(g)
         if create_graph:
-            gradients[i] = _on_graph(node, i, g)
+            gradients[i] = fit_to_input(node, i, _on_graph(node, i, g), True)[0]
     return gradients
 
 

@@ -13,6 +13,7 @@ from ..backend.copies import copied
 from ..duck_arrays import DuckArray, Fallback
 from ..function import AccumulateGrad, Function, Output
 from ..state import State
+from ..state.derivative_path import derivative_path
 from ..type_aliases import Array
 from . import leaves, node_hooks, paths, results
 from .backward_pass import BackwardPass, reported
@@ -66,7 +67,8 @@ def run(
     if outer.fine is not None or outer.deriving:
         outer = state.changed(deriving=False, fine=None)
     # A signal may interrupt the program anywhere: the state is changed last, so that it is always restored.
-    backward_pass, token = BackwardPass(roots, routes), state.variable.set(outer.recording(create_graph))
+    backward_pass, inner = BackwardPass(roots, routes), outer.recording(create_graph)
+    token = state.variable.set(inner.at(derivative_path(outer.path, 0, outer.path), True) if create_graph else inner)
     try:
         while queue.heap:
             node, grad, owned = queue.pop()
@@ -97,7 +99,7 @@ def run(
                 for i, g in enumerate(_gradients(node, grad, onward, create_graph, outer)):
                     edge = onward[i]
                     if edge is not None:
-                        g, owned = (None, False) if g is None else fit_to_input(node, i, g, create_graph)
+                        g, owned = (g, False) if g is None or create_graph else fit_to_input(node, i, g, False)
                         queue.add(edge, g, owned)
             else:
                 read(node)  # it raises if these values are freed or overwritten
@@ -120,7 +122,8 @@ def _gradients(node: Function, grad: Any, onward: Edges, create_graph: bool, out
     if observer is not None:
         observer.begin_backward(node, grad)
     if create_graph:
-        inner = state.variable.set(State(True, node.path, outer.observer, True, outer.holomorphic))
+        path = derivative_path(node.path, node.number, outer.path)
+        inner = state.variable.set(State(True, path, outer.observer, True, outer.holomorphic))
     try:
         gradients = derive(node, grad, onward, create_graph)
     except Fallback as fallback:

@@ -52,8 +52,8 @@ def graph(
     The other options are those of `Tape.draw`.
 
     An input that doesn't require grad is shown only if a derivative reads it, because nodes keep no others. The graph
-    can also be read after backward, and for gradients of any order computed under create_graph; which operation each of
-    theirs is in the derivative of, only a recording knows (`record`). Raises RuntimeError for a Tensor without a graph.
+    can also be read after backward, and for gradients of any order computed under create_graph. Raises RuntimeError for
+    a Tensor without a graph.
 
     >>> w = torch.ones(2, requires_grad=True)
     >>> print(torch.graph.graph(w.exp().sum(), params={"w": w}))

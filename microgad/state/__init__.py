@@ -85,7 +85,8 @@ def observers() -> Iterator[Observer]:
 
 def child_path(name: str) -> str:
     """The path of the module `name` called in the current one: `features` + `0` -> `features.0`."""
-    return f"{path}.{name}" if (path := current().path) else name
+    path = current().path
+    return path + f".{name}" if path else path + name  # of the class of `path`
 
 
 def composite(function: F) -> F:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 import microgad as torch
@@ -30,8 +32,8 @@ def second() -> Tape:
 
 
 def derived(tape: Tape) -> list[str]:
-    """The operation whose derivative each one belongs to."""
-    return ["" if op.derives is None else tape[op.derives].name for op in tape]
+    """The operation whose derivative each one belongs to; "?" if it is not on the tape."""
+    return ["" if op.derives is None else getattr(tape.find(op.derives), "name", "?") for op in tape]
 
 
 @pytest.mark.parametrize("replay", [False, True])
@@ -76,8 +78,53 @@ def test_a_gradient_that_is_summed_over_broadcast_axes_belongs_to_the_module_of_
     with torch.record(params=net) as tape:
         torch.autograd.grad(net(x).sum(), x, create_graph=True)
     assert [call.path for call in ModuleTree(tape).calls] == ["0", "∂ Sum", "∂ 0", "∂ 0.Mul"]
-    assert tape.ops[-1].path == ""
+    assert tape.ops[-1].path == "0"
     assert derived(tape)[-1] == "Mul"
+
+
+def test_what_a_hook_computes_in_a_pass_is_the_programs_own_and_the_leafs_copy_is_the_passs():
+    x = torch.ones(2, requires_grad=True)
+    with torch.record() as tape:
+        y = x.exp()
+        y.register_hook(lambda grad: grad.sin())
+        y.sum().backward(create_graph=True)
+    assert [op.name for op in tape] == ["Exp", "Sum", "SumAdjoint", "Sin", "Mul", "Clone"]
+    assert derived(tape) == ["", "", "Sum", "", "Exp", "Clone"]
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_graph_of_a_tensor_tells_derivatives_without_a_recording(recorded):
+    """Also those of what isn't on the tape, here of the sum; and those by decomposition."""
+    net, x = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3), nn.Tanh()), torch.ones(2, 3, requires_grad=True)
+    with torch.record() if recorded else nullcontext():
+        (g,) = torch.autograd.grad((net(x) ** 2).sum(), x, create_graph=True)
+        loss = (g**2).sum()
+    drawn = loss.graph(params=net)
+    assert derived(drawn.tape)[:3] == ["", "", ""]
+    assert derived(drawn.tape)[-2:] == ["", ""]
+    assert {"Tanh", "LayerNorm", "Linear"} <= set(derived(drawn.tape)[3:-2])
+    assert "" not in derived(drawn.tape)[3:-2]
+    assert "∂ 1" in drawn.source
+    assert all(type(op.path) is str for op in drawn.tape)
+
+
+def test_derivatives_in_the_derivative_of_a_programs_function_belong_to_it():
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return torch.autograd.grad(x**3, x, grad, create_graph=True)
+
+    x = torch.tensor(2.0, requires_grad=True)
+    (g,) = torch.autograd.grad(Cube.apply(x), x, create_graph=True)
+    tape = (g + x).graph().tape
+    assert [op.name for op in tape] == ["Pow", "Mul", "Mul", "Add"]
+    assert [op.derives is None for op in tape] == [False, False, False, True]
 
 
 def test_after_a_failed_pass_operations_are_the_programs_again():

@@ -25,6 +25,7 @@ from ..gc_pause import gc_paused
 from ..statistics import stats_of
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
 
+_SUMS = {"Add", "Clone"}  # by which a pass sums gradients, also in a leaf's
 _Role = Literal["input", "output", "intermediate", "setting"]
 
 
@@ -143,11 +144,11 @@ class NodeReader:
             if type(made) is AccumulateGrad:
                 self.suggest(self.sources[made.number], name, node.path)
             inputs.append(Input(name, made.number, index, edge.shape, self.dtype(edge.dtype), wanted=True))
-        return Op(
+        op = Op(
             node.number,
             cls.__name__,
             cls.symbol,
-            node.path,
+            str(node.path),
             {} if isinstance(node, function.CustomNode) else {name: plain_setting(x) for name, x in vars(node).items()},
             inputs,
             list(node.shape) if several else [node.shape],
@@ -158,6 +159,8 @@ class NodeReader:
             own=not key(cls),
             layouts=["contiguous"] if getattr(node, "torch_name", "") == "UnsafeView" else [],  # a reshape that copied
         )
+        op.derives = derived_by(node.path, op)
+        return op
 
     def constant(self, node: Function, name: str, i: int, arrays: dict[int, Any]) -> Input:
         """Describe an input without an edge, which is known only if the node keeps it, or kept it until backward.
@@ -242,6 +245,15 @@ class NodeReader:
     def memory(self, array: Array) -> int:
         """Return the number of an array's memory. Nodes keep the memory alive while they are read."""
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
+
+
+def derived_by(path: str, op: Op) -> int | None:
+    """Return the number of the operation whose derivative `op` is part of, by its path: its own if it sums gradients.
+
+    What a program's hook calls is the program's own, as is all that belongs to no pass: None.
+    """
+    of = getattr(path, "of", None)
+    return of or (op.number if of == 0 and op.name in _SUMS else None)
 
 
 def values(node: Function) -> list[Any]:

@@ -37,7 +37,7 @@ from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
 from .call_recorder import CallRecorder
 from .homes import Homes, arrays_in
-from .node_reader import NodeReader, kept_by_name, names_of, plain_setting, scalar_value
+from .node_reader import NodeReader, derived_by, kept_by_name, names_of, plain_setting, scalar_value
 from .origins import Origin, Origins
 from .pass_recorder import PassRecorder
 
@@ -154,7 +154,6 @@ class Recorder(state.Observer):
         self.homes = Homes()  # for replays, as the next two
         self.call_recorder = CallRecorder(self)
         self.derived: int | None = None  # number of the operation of which derivatives are computed
-        self.derives: list[int | None] = []  # of each running pass, the operation whose derivative is on the tape
         self.starts: list[int | None] = []  # of each running pass, the last operation where it starts, or None
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.graded: set[int] = set()  # numbers of the leaves that had a gradient after a backward pass
@@ -254,13 +253,10 @@ class Recorder(state.Observer):
         cls, path, recorded = type(node), state.current().path, hasattr(node, "edges")
         number = node.number if recorded and self.tape.find(node.number) is None else next(numbers)
         shapes, dtypes = [x.array.shape for x in results], [self.reader.dtype(x.array.dtype) for x in results]
-        op = Op(number, cls.__name__, cls.symbol, path, {}, [], shapes, dtypes, [], False, self.calls.get(path, 0))
+        op = Op(number, cls.__name__, cls.symbol, str(path), {}, [], shapes, dtypes, [], False, self.calls.get(path, 0))
         op.recorded, op.in_place = recorded, bool(inputs) and results[0] is inputs[0]
         op.own = not key(cls)
-        outer = [number for number in self.derives if number is not None]  # more than one in a decomposition
-        if outer:
-            adds = len(outer) == 1 and op.name == "Add" and not state.current().deriving
-            op.derives = op.number if adds else outer[0]
+        op.derives = derived_by(path, op)
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
@@ -361,7 +357,6 @@ class Recorder(state.Observer):
         """When a backward pass starts, record its start, and where it will end."""
         super().start_backward(roots, seeds, ends)
         self.pass_recorder.passed += 1
-        self.derives.append(None)
         recorded = any(isinstance(seed, Tensor) for seed in seeds)  # create_graph: its operations are on the tape
         if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
@@ -375,7 +370,6 @@ class Recorder(state.Observer):
     def end_backward(self, found: dict[int, Any]) -> None:
         """When a backward pass is complete, note the gradients of leaves, and if it isn't on the tape, all others."""
         super().end_backward(found)
-        del self.derives[-1:]  # there is none if the recording began during the pass
         leaves = self.pass_recorder.leaves()
         self.graded.update(source.number for x, source in leaves if x._links.grad is not None)
         self.note_gradients()
@@ -391,8 +385,6 @@ class Recorder(state.Observer):
         parts = grad if type(grad) is tuple else (grad,)
         op = self.pass_recorder.op(node)
         recorded = any(isinstance(g, Tensor) for g in parts)
-        if recorded:  # the next operations compute these derivatives, and add them to others
-            self.derives[-1:] = [node.number if op is None else op.number]
         if op is not None and op.recipe is not None and recorded and self.derived is None:
             self.derived = op.number
             self.call_recorder.begin_derivatives(grad)
@@ -428,7 +420,6 @@ class Recorder(state.Observer):
         """When a node's derivatives raised an error, forget that they are computed."""
         super().failed(node)
         self.derived = None
-        del self.derives[-1:]
 
     def close(self) -> None:
         """At the end of the block, make results of the operations that no other operation reads.
