@@ -59,6 +59,14 @@ def test_a_derivative_by_decomposition_belongs_to_the_operation_and_a_sum_of_gra
     assert ModuleTree(tape).call_of[tape.ops[-2].number].path == ""
 
 
+def test_the_result_of_a_decomposition_is_no_result_of_the_tape():
+    x = torch.ones(2, 3, requires_grad=True)
+    with torch.record() as tape:
+        (g,) = torch.autograd.grad(nn.functional.layer_norm(x, (3,)).sum(), x, create_graph=True)
+        (g**2).sum()
+    assert [tape[result.source].name for result in tape.results] == ["Sum", "Sum"]
+
+
 def test_a_derivative_records_no_reshape_to_the_same_shape():
     x, bias = torch.ones(2, 3, requires_grad=True), torch.ones(3, requires_grad=True)
     net = nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 1))

@@ -154,6 +154,7 @@ class Recorder(state.Observer):
         self.homes = Homes()  # for replays, as the next two
         self.call_recorder = CallRecorder(self)
         self.derived: int | None = None  # number of the operation of which derivatives are computed
+        self.decomposed: set[int] = set()  # numbers of the operations that end decompositions
         self.starts: list[int | None] = []  # of each running pass, the last operation where it starts, or None
         self.calls: dict[str, int] = {}  # path of a module -> number of its current call
         self.graded: set[int] = set()  # numbers of the leaves that had a gradient after a backward pass
@@ -357,6 +358,8 @@ class Recorder(state.Observer):
         """When a backward pass starts, record its start, and where it will end."""
         super().start_backward(roots, seeds, ends)
         self.pass_recorder.passed += 1
+        if state.current().deriving:  # a pass through a decomposition, whose result nobody reads
+            self.decomposed.update(producer(root)[0].number for root in roots)
         recorded = any(isinstance(seed, Tensor) for seed in seeds)  # create_graph: its operations are on the tape
         if self.options.replay and not recorded:
             self.pass_recorder.start(roots, seeds, ends)
@@ -427,7 +430,7 @@ class Recorder(state.Observer):
         An in-place operation, such as an update of running statistics, counts only if there are no others.
         """
         self.pass_recorder.stop_reading()
-        read = {number for op in self.tape for x in op.inputs for number in (x.source, x.written)}
+        read = self.decomposed.union(number for op in self.tape for x in op.inputs for number in (x.source, x.written))
         unread = [op for op in self.tape if op.number not in read]
         for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
