@@ -188,6 +188,14 @@ def test_drawings_tint_derivatives_and_explain_the_tint():
     assert "derivative" not in alone.mermaid
 
 
+def test_a_sum_of_gradients_is_no_residual_connection():
+    x = torch.ones(2, requires_grad=True)
+    y = x.exp()
+    (g,) = torch.autograd.grad(y.sin() + y, x, x.exp(), create_graph=True)
+    assert "Add" in [op.name for op in g.graph().tape if op.derives is not None]
+    assert "residual" not in g.graph().source
+
+
 def test_derivatives_are_closed_by_a_pattern_as_modules_are():
     boxes = penalty().draw(collapse="∂*").sketch.boxes
     assert [box.title for box in boxes if box.kind == "module"] == ["∂ Sum", "∂ 2", "∂ 1", "∂ 0"]

@@ -251,6 +251,10 @@ def test_the_legend_has_only_the_kinds_that_are_drawn():
     assert f"{kinds} {totals}" in caption(graph(loss))
     assert f"= constant (no gradient) operation module result {totals}" in caption(graph(loss, depth=1))
     assert "= leaf (gets a gradient) operation result" in caption(graph(torch.ones(1, requires_grad=True) + 1.0))
+    assert "no gradient ⇢" not in caption(graph(loss))
+    with torch.record() as tape:
+        torch.ones(1, requires_grad=True).exp().detach().sin()
+    assert "no gradient ⇢ result" in caption(tape.draw())
 
 
 @pytest.mark.parametrize(("rankdir", "side"), [("TB", "n"), ("BT", "s"), ("LR", "w"), ("RL", "e")])

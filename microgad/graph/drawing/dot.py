@@ -337,6 +337,7 @@ class DotWriter:
         open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
         shared = any(box.kind == "parameter" and box.uses > 1 for box in boxes)
         kept = self.show_saved and any(op.kept for op in open_ops)
+        cut = any(edge.dashed and not edge.wrote and edge.tail.kind not in ("constant", "buffer") for edge in self.edges)
         module = "module" if "module" in kinds else "part"
         outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
         cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]
@@ -351,6 +352,7 @@ class DotWriter:
             ("chain" in kinds, self.swatch("operations in a row", look.module, look.line, "rounded")),
             (self.marked, self.swatch("marked", look.operation, look.residual)),
             (self.residual, self.words("residual →", look.residual)),
+            (cut, self.words("no gradient ⇢", look.line)),
             (any(edge.later for edge in self.edges), self.words("to the next time ⇢", look.parameter[1])),
             ("result" in kinds, self.swatch(*look.style("result")[:4])),
             (beside, self.swatch(*look.style("gradient")[:4])),

@@ -422,7 +422,7 @@ class Sketch:
         argument, x = (0 if self.reads_in_turn(op) else i) if head.kind == "op" else None, op.inputs[i]
         wrote = number == x.written
         alike = op.shapes[0] != () and all(y.shape == op.shapes[0] for y in op.inputs)  # losses are added up otherwise
-        joins = op.name in _RESIDUAL_JOINS and (op.name == "Cat" or alike)
+        joins = op.name in _RESIDUAL_JOINS and op.derives is None and (op.name == "Cat" or alike)
         return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded), joins)
 
     def reads_in_turn(self, op: Op) -> bool:
