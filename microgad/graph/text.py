@@ -16,13 +16,14 @@ from .tape import Op, Result, Shape, Source, Tape
 # Settings that aren't shown if they have these values, and those with one number for each spatial dimension.
 _DEFAULTS = {
     "stride": 1, "dilation": 1, "groups": 1, "padding": 0, "output_padding": 0, "count_include_pad": True,
-    "ignore_index": -100, "eps": 1e-05,
+    "ignore_index": -100, "eps": 1e-05, "k": 0, "offset": 0, "decimals": 0,
 }  # fmt: skip
 _SPATIAL = {"kernel", "stride", "dilation", "padding", "output_padding"}
-# Settings that aren't shown because the shapes of inputs and results imply them.
-_IN_SHAPES = {"x_shape", "size", "indices", "shape_of_weight", "rows", "view", "affine"}
-# How attention is computed, not what; a part of the title; and how gradients lie in memory.
-_INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last"}
+# Settings that aren't shown because the shapes and dtypes of inputs and results imply them.
+_IN_SHAPES = {"x_shape", "size", "sizes", "indices", "shape_of_weight", "rows", "view", "affine", "source"}
+# How attention is computed, not what; a part of the title; and how results and gradients lie in memory.
+_INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last", "kind", "order"}
+_REORDERING = "Permute", "Shuffle"  # operations whose order is what they do
 _LONGEST = 40  # characters of a setting
 # The public functions that an operation may be, by its settings and inputs; "" for what it is called after.
 _FUNCTIONS: dict[str, Callable[[Op], str]] = {
@@ -159,6 +160,7 @@ def settings(op: Op, *others: Op) -> list[str]:
     if others:
         return [spread(column) for column in zip(*map(settings, (op, *others)), strict=False)]
     hidden = _IN_SHAPES | _INTERNAL | {kept.name for kept in op.kept}
+    hidden -= {"order"} if op.name.startswith(_REORDERING) else set()
     flat: dict[str, Any] = {}
     for name, value in op.settings.items():
         flat |= value if isinstance(value, dict) else {name: value}
@@ -174,6 +176,11 @@ def _setting(name: str, value: Any) -> str:
     if name == "index" and isinstance(value, tuple):
         items = value[:-1] if len(value) > 1 and value[-1] == "..." else value
         return f"[{', '.join(map(str, items))}]"
+    if name == "labels":  # of einsum: "ij,kj → ik"
+        *of, to = ("".join(map(str, labels)) for labels in value)
+        return f"{','.join(of)} → {to}"
+    if name == "batch_sizes" and len(set(value)) == 1:
+        return ""  # all sequences are of the same length
     if name == "chain":
         return ", then ".join(step for step, _ in value)
     if name in _SPATIAL:

@@ -84,6 +84,14 @@ def test_settings_that_differ_from_their_defaults_are_written():
     assert text.settings(last(x[..., None])) == ["[..., None]"]
     assert text.settings(last(x[0, [0, 1]])) == ["[0, int64 (2,)]"]
     assert text.settings(last(x.reshape(2, 64))) == []
+    assert text.settings(last(x.clone())) == text.settings(last(torch.cat([x, x]).double().tril())) == []
+    assert text.settings(last(torch.cat([x, x], 1))) == ["axis 1"]
+    assert text.settings(last(x.permute(1, 0, 2, 3))) == ["order (1, 0, 2, 3)"]
+    assert text.settings(last(torch.einsum("ijkl,mjkl->im", x, x))) == ["ijkl,mjkl → im"]
+    assert text.settings(graph(nn.GRUCell(8, 3)(x[0, 0])).tape["Gru", 0]) == []
+    written = x.clone()
+    written[0].mul_(2)
+    assert text.settings(last(written)) == ["GetItem"]
 
 
 def test_settings_are_plain_data_that_is_the_same_in_every_run():
