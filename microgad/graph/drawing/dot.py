@@ -337,7 +337,7 @@ class DotWriter:
         open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
         shared = any(box.kind == "parameter" and box.uses > 1 for box in boxes)
         kept = self.show_saved and any(op.kept for op in open_ops)
-        cut = any(edge.dashed and not edge.wrote and edge.tail.kind not in ("constant", "buffer") for edge in self.edges)
+        cut = any(x.dashed and not x.wrote and x.tail.kind not in ("constant", "buffer") for x in self.edges)
         module = "module" if "module" in kinds else "part"
         outside = [kind for kind in ("parameter", "buffer", "leaf", "constant") if kind in kinds]
         cells = [self.swatch(*look.style(kind)[:4]) for kind in outside]
