@@ -16,7 +16,7 @@ import numpy as np
 from ..backend.axis_order import inverse
 from ..duck_arrays import DuckArray
 from ..errors.notices import warn
-from .stream import Generator, generator_or_default
+from .stream import LOW_24, LOW_53, Generator, generator_or_default
 
 Array = np.ndarray[Any, Any]
 
@@ -59,7 +59,7 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
     def draw(part: Array) -> None:
         if exact:
             words = source.random32(part.size)
-            words &= np.uint32(2**24 - 1)
+            words &= LOW_24
             numbers = words.view(np.int32).astype(np.float64)
             numbers *= width * 2.0**-24
             numbers += start
@@ -119,14 +119,15 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
     If the last block isn't full, a whole block is drawn over the last 16 elements.
     """
     working, left_over = working_dtype(flat), flat.size % 16
+    scale, shift = float(working.type(std)), float(working.type(mean))
 
     def draw(part: Array) -> None:
-        blocks = source.uniform(part.size, working).reshape(-1, 2, 8)
-        radius = np.sqrt(np.log(1 - blocks[:, 0]) * -2)
-        angle = blocks[:, 1] * working.type(2 * math.pi)
-        np.multiply(radius, np.cos(angle), out=blocks[:, 0])
-        np.multiply(radius, np.sin(angle), out=blocks[:, 1])
-        part[...] = fma(blocks.reshape(-1), float(working.type(std)), float(working.type(mean)))
+        # Copied, since NumPy takes long for runs of 8 numbers.
+        pairs = source.uniform(part.size, working).reshape(-1, 2, 8).swapaxes(0, 1).reshape(2, -1)
+        radius, angle = np.sqrt(np.log(1 - pairs[0]) * -2), pairs[1] * (2 * math.pi)
+        np.multiply(radius, np.cos(angle), out=pairs[0])
+        np.multiply(radius, np.sin(angle), out=pairs[1])
+        part.reshape(-1, 2, 8).swapaxes(0, 1)[...] = fma(pairs, scale, shift).reshape(2, -1, 8)
 
     for start in range(0, flat.size - left_over, CHUNK):
         draw(flat[start : min(start + CHUNK, flat.size - left_over)])
@@ -384,7 +385,7 @@ def _threshold(name: str, argument: str, p: float) -> int:
 def _below(threshold: int, source: Generator, count: int) -> Array:
     """Compute `source.uniform(count, float64) < p` for threshold = ceil(p·2**53), with integers in half the time."""
     pairs = source.random64(count)
-    pairs &= np.uint64(2**53 - 1)
+    pairs &= LOW_53
     return pairs < threshold
 
 

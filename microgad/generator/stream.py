@@ -34,6 +34,9 @@ STATE = np.dtype(
 )
 _starting = Lock()  # held by the thread that makes a generator's engine
 WORDS_END = 24 + 8 * 624  # in bytes; after the words comes the cached normal
+# Uniform numbers are the low bits of a word or pair, times a step. NumPy takes 0-d arrays faster than numbers.
+LOW_24, LOW_53 = np.array(2**24 - 1, np.uint32), np.array(2**53 - 1, np.uint64)
+_STEP_24, _STEP_53 = np.array(2.0**-24, np.float32), np.array(2.0**-53)
 
 
 class Generator:
@@ -232,14 +235,14 @@ class Generator:
         """
         if dtype == np.float32:
             words = self.random32(count)
-            words &= np.uint32(2**24 - 1)
+            words &= LOW_24
             values = words.view(np.int32).astype(np.float32)  # a signed integer converts faster
-            values *= 2.0**-24
+            values *= _STEP_24
         else:
             pairs = self.random64(count)
-            pairs &= np.uint64(2**53 - 1)
+            pairs &= LOW_53
             values = pairs.view(np.int64).astype(np.float64)
-            values *= 2.0**-53
+            values *= _STEP_53
         return values
 
     def unit(self) -> float:

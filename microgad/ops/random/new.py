@@ -49,10 +49,9 @@ def _filled(
     """Fill `out`, resized, or a new Tensor of a size, by the in-place draw `fill` with the parameters `by`."""
     op = _NAMES[fill]
     kind = dtypes.of(resolve_dtype(op, dtype, out) or default or dtypes.get_default_dtype()).dtype
-    made = fill_out_or_new(fill, parse_shape(op, size), kind, out, backend.chosen(device), *by, generator=generator)
-    if out is None:
-        return from_array(made.array, None, requires_grad)
-    return made.requires_grad_(bool(requires_grad)) if made.is_leaf else made
+    shape, where = parse_shape(op, size), backend.chosen(device)
+    made = fill_out_or_new(fill, shape, kind, out, where, *by, generator=generator, requires_grad=requires_grad)
+    return made if out is None or not made.is_leaf else made.requires_grad_(bool(requires_grad))
 
 
 def _empty_like(input: Tensor, dtype: Any, memory_format: Any, device: Any) -> Array:

@@ -25,13 +25,13 @@ from .in_place import bernoulli_, check_real
 
 def fill_out_or_new(
     fill: Callable[..., Tensor], shape: tuple[int, ...], dtype: Any, out: Tensor | None, device: Any, *by: Any,
-    generator: Generator | None,
+    generator: Generator | None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Fill `out`, resized, or a new Tensor of a shape by the in-place draw `fill` with parameters `by`."""
     if out is None:
         given = [backend.to_numpy(x.array) if isinstance(x, function.Tensor) else x for x in by]
         draw = getattr(draws, fill.__name__)
-        return from_array(draw(new_empty(shape, dtype, device), *given, generator=generator), device)
+        return from_array(draw(new_empty(shape, dtype, device), *given, generator=generator), device, requires_grad)
     if out.array.shape != shape:
         out = into(out, from_array(np.empty(shape, out.array.dtype), out.device), quiet=True)
     return fill(out, *by, generator=generator)
