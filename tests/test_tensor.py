@@ -218,6 +218,14 @@ def test_deepcopy_and_pickle_keep_values_requires_grad_and_sharing() -> None:
         copy.deepcopy(x * 2)
 
 
+def test_a_deep_copy_has_all_attributes_that_a_program_has_set() -> None:
+    x = torch.ones(1)
+    x.mask, x.sizes = None, [3]
+    copied = copy.deepcopy(x)
+    assert (copied.mask, copied.sizes) == (None, [3])
+    assert copied.sizes is not x.sizes
+
+
 def test_a_write_to_a_shallow_copy_raises_in_backward() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x * x

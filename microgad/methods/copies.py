@@ -46,9 +46,9 @@ class Copies:
         copied: Tensor = rebuild_tensor(type(self), array, self.requires_grad, {})
         copied._version_counter = version
         memo[id(self)] = copied
-        for name, value in {**vars(self), "grad": self.grad}.items():
-            if value is not None:
-                setattr(copied, name, copy.deepcopy(value, memo))
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        if self.grad is not None:
+            copied.grad = copy.deepcopy(self.grad, memo)
         return copied
 
 
