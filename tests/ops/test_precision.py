@@ -160,3 +160,10 @@ def test_the_second_derivative_of_log_ndtr_is_right_where_erfcx_overflows():
     np.testing.assert_allclose(f[:5], [40.0249688472, 1.5251352762, 0.28759997094, 1.4736461e-196, 2.1200065e-298])
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(second.array, -f * (x + f), rtol=1e-7)
+
+
+def test_source_positions_of_interpolate_are_rounded_once():
+    step = np.float32(1 / 1.7).astype(np.float64)
+    at = ((np.arange(108) + 0.5) * step - 0.5).astype(np.float32)
+    weights = F.interpolate(torch.eye(64)[None], scale_factor=1.7, mode="linear")[0].cpu().numpy()
+    np.testing.assert_array_equal(weights.max(0)[1:-1], np.maximum(at % 1, 1 - at % 1)[1:-1])

@@ -45,6 +45,20 @@ def test_interpolate_uses_the_scale_even_if_sizes_stay_or_double(scale):
     check(*functional_pair("interpolate", scale_factor=scale), ((1, 2, 3, 4),), "float32", 0)
 
 
+@pytest.mark.parametrize("mode", ["linear", "bicubic"])
+@pytest.mark.parametrize("resized", [{"scale_factor": 1.7}, {"size": 45}, {"size": 91, "align_corners": True}])
+def test_weights_are_torchs_bit_for_bit(mode, resized):
+    """The rows of the identity become the weights of each cell. At a border the bicubic ones are sums of several."""
+    shape = (1, 64, 64) if mode == "linear" else (1, 64, 1, 64)
+    if mode == "bicubic":
+        resized = {name: x if name == "align_corners" else (1, x) for name, x in resized.items()}
+    results = [
+        lib.nn.functional.interpolate(lib.eye(64).reshape(shape), mode=mode, **resized).numpy()[..., 2:-2]
+        for lib in (microgad, torch)
+    ]
+    np.testing.assert_array_equal(*results)
+
+
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("antialias", [False, True])
 @pytest.mark.parametrize("resized", [{"size": (4, 9)}, {"size": (31, 47)}, {"size": (16, 31)}, {"scale_factor": 0.7}])

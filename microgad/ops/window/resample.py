@@ -63,11 +63,12 @@ class ResampleMatrix:
         if mode.startswith("nearest"):
             cells = np.floor((i if mode == "nearest" else i + 0.5) * step).astype(np.int64)
             return ResampleMatrix(size, np.minimum(cells, size - 1)[None])
-        at = i * step if align else (i + 0.5) * step - 0.5
+        # Centers are computed by a fused multiply-add, which rounds once.
+        at = i * step if align else ((i.astype(np.float64) + 0.5) * float(step) - 0.5).astype(real)
         if mode == "bicubic":
             low = np.floor(at)
-            weights = np.stack([cubic_kernel(at - low - j) for j in range(-1, 3)])
-            return ResampleMatrix(size, np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1), weights)
+            cells = np.clip(low.astype(np.int64) + np.arange(-1, 3)[:, None], 0, size - 1)
+            return ResampleMatrix(size, cells, cubic_weights(at - low))
         at = np.maximum(at, 0)
         low = np.minimum(at.astype(np.int64), size - 1)
         part = np.clip(at - low, 0, 1)
@@ -279,6 +280,16 @@ def cubic_kernel_slope(x: Array) -> Array:
     far = np.abs(x)
     inner, outer = (3.75 * far - 4.5) * x, np.sign(x) * ((3 * far - 10) * far + 8) * -0.75
     return np.where(far <= 1, inner, np.where(far > 2, 0, outer))
+
+
+def cubic_weights(part: Array) -> Array:
+    """Return `cubic_kernel` for four cells, (4, steps), of places `part` behind the second, rounded as by PyTorch."""
+    near = np.stack([part, 1 - part])
+    far = near + 1
+    inner = (1.25 * near - 2.25) * near * near + 1
+    fused = np.add(np.multiply(3.75 - 0.75 * far, far, dtype=np.float64), -6).astype(part.dtype)
+    outer = fused * far + 3
+    return np.stack([outer[0], inner[0], inner[1], outer[1]])
 
 
 def fused_cubic_kernel(x: Array) -> Array:
