@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .module_tree import Member, ModuleCall
@@ -12,7 +12,8 @@ from .tape import Op, Source
 
 MAX_PERIOD, MAX_TRIES = 400, 50  # members of a repeated part, and positions that are tried for its second occurrence
 MAX_LAG = 8  # times after which a repetition may read what an earlier one made
-_POSITIONS = {"index", "start", "x_shape"}  # settings that may differ from step to step; a label shows the range
+# Settings that may differ from step to step; a label shows the range.
+_VARYING = {"index", "start", "x_shape", "dilation", "padding"}
 
 
 class StructureIds:
@@ -33,13 +34,21 @@ class StructureIds:
                 inside = tuple(zip(names, map(self.id_of, member.members), strict=True))
                 known = self._calls[member] = self._of((inside, tuple(map(kind_of, member.sources))))
             return known
-        settings = {name: x for name, x in member.settings.items() if name not in _POSITIONS}
+        settings = {name: x for name, x in flat_settings(member.settings).items() if name not in _VARYING}
         does = member.name, repr(settings), member.in_place, member.recorded
         read = tuple((x.shape, x.dtype) for x in member.inputs)
         return self._of((does, tuple(member.shapes), tuple(member.dtypes), read))
 
     def _of(self, key: Any) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
+
+
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without groups, such as those of a convolution's window."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= value if isinstance(value, dict) else {name: value}
+    return found
 
 
 def find_runs(ids: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:

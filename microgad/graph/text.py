@@ -10,6 +10,7 @@ from typing import Any
 from .. import errors
 from ..errors import wording
 from .recording.node_reader import scalar_value
+from .repeats import flat_settings
 from .statistics import Stats
 from .tape import Op, Result, Shape, Source, Tape
 
@@ -157,16 +158,20 @@ def settings(op: Op, *others: Op) -> list[str]:
 
     `others` do the same: of a setting that differs, such as an index, the first and the last value are shown.
     """
-    if others:
-        return [spread(column) for column in zip(*map(settings, (op, *others)), strict=False)]
     hidden = _IN_SHAPES | _INTERNAL | {kept.name for kept in op.kept}
     hidden -= {"order"} if op.name.startswith(_REORDERING) else set()
-    flat: dict[str, Any] = {}
-    for name, value in op.settings.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    shown = (_setting(name, value) for name, value in flat.items() if name not in hidden)
+    first, *more = (flat_settings(x.settings) for x in (op, *others))
+    values = {name: [value, *(x.get(name) for x in more)] for name, value in first.items() if name not in hidden}
     facts = ["in place"] * op.in_place + ["recomputed in backward"] * op.recomputed
-    return facts + [_short(words) for words in shown if words]
+    return facts + [_short(words) for name, value in values.items() if (words := _range(name, value))]
+
+
+def _range(name: str, values: list[Any]) -> str:
+    """Return a setting as text, such as "dilation 1 … 8" where values differ."""
+    words = spread(_setting(name, value) for value in values)
+    if " … " not in words or name == "index":
+        return words
+    return f"{name} {spread(_shown(_one(value)) for value in values)}"
 
 
 def _setting(name: str, value: Any) -> str:

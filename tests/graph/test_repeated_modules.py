@@ -63,3 +63,12 @@ def test_a_chain_in_a_repeated_module_shows_the_range_of_its_names():
         x = layer(x) + x
     source = x.graph(params=layers, roll=True, fold=True, leaves=True).source
     assert "<B>0.0 … 3.0</B>&#160;Linear" in source
+
+
+def test_convolutions_that_differ_in_dilation_are_drawn_once_with_its_range():
+    layers = [nn.Conv1d(1, 1, 3, padding=2**i, dilation=2**i) for i in range(4)]
+    drawn = nn.Sequential(*layers)(torch.ones(1, 1, 9, requires_grad=True)).graph(roll=True)
+    assert drawn.sketch.rolls == [4]
+    assert "kernel 3" in drawn.source
+    assert "padding 1 … 8<" in drawn.source
+    assert "dilation 1 … 8<" in drawn.source, "of the first it is the default"

@@ -201,7 +201,7 @@ class DotWriter:
         calls = [self.sketch.modules.call_of[x.number] for x in self.sketch.drawn_as(op)]
         own = calls[0].parts[-1:] if len(calls[0].members) == 1 else ()
         name = text.spread(".".join(call.parts[-2:] if own[0].isdigit() else own) for call in calls) if own else ""
-        shown = settings if len(settings) < 40 else ""
+        shown = settings if len(settings) < 50 else ""
         made = "".join(self.sketch.variables(self.sketch.drawn_as(op))[:1])
         words = [_bold(name)] * bool(name) + [escaped(title)] + [_small(escaped(shown))] * bool(shown)
         words += [f"→&#160;{_bold(made)}"] * bool(made)
