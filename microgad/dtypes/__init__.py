@@ -155,6 +155,11 @@ def default_for(category: Any) -> np.dtype[Any]:
     return (bool_, int64, _default)[category].dtype
 
 
+def of_number(x: complex) -> np.dtype[Any]:
+    """The NumPy dtype of a Python number, where no Tensor decides."""
+    return default_for(_PYTHON[type(plain(x))])
+
+
 def _category(x: Array | complex) -> Any:
     return _CATEGORY[x.dtype.kind] if hasattr(x, "dtype") else _PYTHON[type(plain(x))]
 

@@ -261,7 +261,7 @@ def _find_dtypes(data: Any, found: list[Any]) -> None:
     elif hasattr(data, "dtype"):
         found.append(dtypes.of(data.dtype))
     elif isinstance(data, (bool, int, float, complex)):
-        found.append(dtypes.of(dtypes.result_dtype([data])))
+        found.append(dtypes.of(dtypes.of_number(data)))
 
 
 def _first(data: Any) -> Any:

@@ -181,7 +181,7 @@ def full(
     """
     check_layout("full", layout)
     value, dtype = as_scalar("full", "fill_value", fill_value), resolve_dtype("full", dtype, out)
-    result_dtype = dtypes.result_dtype([value]) if dtype is None else dtypes.of(dtype).dtype
+    result_dtype = dtypes.of_number(value) if dtype is None else dtypes.of(dtype).dtype
     array = _maker(np.full, backend.chosen(device) if out is None else None)(
         parse_shape("full", (as_sizes("full", "size", size),)),
         checked_scalar("full", value, result_dtype),

@@ -14,7 +14,7 @@ from ...function import SCALARS
 def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
     """Return both operands. If both are numbers, the first becomes a Tensor, so that the result is a Tensor."""
     if type(a) in SCALARS and type(b) in SCALARS:
-        a = function.Tensor._wrap(np.asarray(a, dtypes.result_dtype([a])))
+        a = function.Tensor._wrap(np.asarray(a, dtypes.of_number(a)))
     return a, b
 
 

@@ -190,8 +190,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         array = index_kernels.wrap_indices(array, length, "take_along_dim", DimError, axis=axis)
     elif not index_kernels.all_in_range(array, length):
         array = array % length
-    index: Tensor = creation.from_array(np.broadcast_to(array, narrow))
-    return gather(input.expand(wide) if input.array.shape != tuple(wide) else input, axis, index, out=out)
+    index: Tensor = creation.from_array(array if [*array.shape] == narrow else np.broadcast_to(array, narrow))
+    return gather(input if [*input.array.shape] == wide else input.expand(wide), axis, index, out=out)
 
 
 def _flat_index(op: str, input: Tensor, index: Tensor, *others: Any) -> Array:
