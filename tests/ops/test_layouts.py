@@ -241,14 +241,25 @@ def test_nonzero_gives_numpy_s_indices(rng, dtype, shape):
             np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("shape", [(512, 37), (40, 256, 3), (3, 1024, 17), (2, 2, 512, 33)])
+@pytest.mark.parametrize("shape", [(512, 37), (40, 256, 3), (3, 1024, 17), (2, 2, 512, 33), (128, 45), (512, 530)])
 def test_columns_that_are_far_apart_are_copied_in_strips(shape: tuple[int, ...]) -> None:
-    """`contiguous` copies them 16 at a time; the last strip is narrower."""
+    """`contiguous` copies them 8 to 32 at a time; the last strip is narrower."""
     x = torch.arange(float(math.prod(shape)), dtype=torch.float64).view(shape[::-1]).permute(*range(len(shape))[::-1])
     assert x.stride(-1) * 8 >= 1024
     y = x.contiguous()
     assert y.is_contiguous()
     assert torch.equal(y, x)
+
+
+def test_planes_of_4096_bytes_are_interleaved_in_less_time_than_by_wider_strips() -> None:
+    x = np.ones((64, 1024), np.float32).T
+
+    def wider() -> None:
+        out = np.empty(x.shape, x.dtype)
+        for i in range(0, 64, 16):
+            out[:, i : i + 16] = x[:, i : i + 16]
+
+    assert_takes(0.85, lambda: copied_row_major(x), wider)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 30])
