@@ -251,17 +251,6 @@ def test_columns_that_are_far_apart_are_copied_in_strips(shape: tuple[int, ...])
     assert torch.equal(y, x)
 
 
-def test_planes_of_4096_bytes_are_interleaved_in_less_time_than_by_wider_strips() -> None:
-    x = np.ones((64, 1024), np.float32).T
-
-    def wider() -> None:
-        out = np.empty(x.shape, x.dtype)
-        for i in range(0, 64, 16):
-            out[:, i : i + 16] = x[:, i : i + 16]
-
-    assert_takes(0.85, lambda: copied_row_major(x), wider)
-
-
 @pytest.mark.parametrize("rows", [1, 3, 30])
 def test_few_long_rows_are_copied_at_once(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """A loop over their strips would take ten times as long as the copy of a column."""
