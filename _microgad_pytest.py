@@ -142,7 +142,16 @@ def _strict() -> Iterator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    located = True
+    if call.excinfo is not None and "microgad.testing" in sys.modules and not item.config.getoption("fulltrace"):
+        from microgad.testing.plugins.pytest_plugin import leave_out_own_frames
+
+        located = leave_out_own_frames(call.excinfo, item.path)
     report = yield
+    if call.excinfo is not None and report.failed and not located:
+        shown: Any = call.excinfo.getrepr(style="value")
+        shown.reprtraceback.reprentries[-1].lines[:] = call.excinfo.exconly().splitlines()
+        report.longrepr = shown
     if call.excinfo is not None and report.failed:
         if SEED in item.stash:
             report.sections.append(("microgad rng", f"np.random.default_rng({item.stash[SEED]})"))

@@ -130,6 +130,8 @@ def require_wanted(check: str, inputs: Sequence[Any]) -> list[Tensor]:
     tensors = wanted(inputs)
     if not tensors:
         hint = ": arrays are constants to a function on Tensors" if any(map(backend.is_array, inputs)) else ""
+        if not hint and not any(isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs):
+            hint = ": integers, numbers and lists are constants; pass floating-point arrays or Tensors"
         raise ArgumentError(
             f"{check} expects at least one input tensor to require gradient, but none of them have requires_grad=True"
             f"{hint}."

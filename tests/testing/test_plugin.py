@@ -158,6 +158,12 @@ def test_options_are_those_of_check_grads(run):
         ("", "return torch.exp", "it returns the function to check and its inputs"),
         ("", "return vector(), torch.exp", "it returns the function to check and its inputs"),
         ("", "return torch.exp, 1.0", "expects at least one input tensor to require gradient"),
+        ("", "return Square, np.arange(3)", "integers, numbers and lists are constants; pass floating-point arrays"),
+        (
+            "",
+            "return Square, [1.0]",
+            "integers, numbers and lists are constants; pass floating-point arrays or Tensors",
+        ),
     ],
 )
 def test_invalid_options_and_results_of_a_marked_test_are_errors(run, mark, body, expected):
@@ -218,6 +224,102 @@ def test_the_table_has_a_line_for_each_wrong_gradient_of_any_check(run):
     assert re.match(r"test_as_in_torch: Jacobian mismatch for output 0 with respect to input 0", lines[3])
     starts = [re.search(word, lines[0]).start() for word in ("op", "input", "order", "worst")]
     assert all(lines[1][at - 1] == " " and lines[1][at] != " " for at in starts)
+
+
+def test_a_wrong_derivative_behind_another_broken_law_is_in_the_table_and_on_the_page(run, pytester):
+    result = run(
+        FAULTY
+        + """
+    from microgad.testing import check_op
+
+    class Product(torch.Function):
+        def forward(self, x, y): return x * y
+        def grad_x(self, grad, y): return grad * y
+        def grad_y(self, grad, x): return grad * abs(x)
+
+    def test_op(): check_op(Product, examples=20)
+    """,
+        "--grad-report=out.html",
+    )
+    said = output_of(result)
+    assert "breaks the law `symmetry`" in said
+    assert re.search(r"\ntest_op +Product +input 1, y ", said.partition("wrong gradients ===")[2])
+    assert "<svg" in (pytester.path / "out.html").read_text()
+
+
+def test_tracebacks_end_in_the_program_and_the_full_one_is_there_on_request(run):
+    code = (
+        FAULTY
+        + """
+    from hypothesis import given
+    from microgad.testing import check_grads, check_op
+    from microgad.testing.strategies import tensors
+
+    def test_grads(): check_grads(Square, vector())
+
+    def test_op(): check_op(Square, examples=5)
+
+    @pytest.mark.gradcheck
+    def test_marked(): return Square, vector()
+
+    @pytest.mark.gradcheck
+    @given(tensors())
+    def test_anywhere(x): return Square, x
+
+    def broken(x): return x @ np.ones(7)
+
+    def test_of_the_program(): check_grads(broken, vector())
+    """
+    )
+    said = output_of(run(code))
+    assert "in broken" in said
+    for test in ("test_grads", "test_op", "test_marked", "test_anywhere"):
+        shown = re.search(rf"_ {test} _+\n(.*?)(\n___|\n===)", said, re.DOTALL)[1]
+        assert "wrong in" in shown
+        assert "entries.py" not in shown
+        assert "_pytest" not in shown
+        assert ("test_it.py" in shown) == (test != "test_marked")
+    assert "entries.py" in output_of(run(code, "--full-trace"))
+
+
+def test_a_marked_test_has_no_deadline_unless_it_sets_one_and_explains_no_lines_of_microgad(run):
+    result = run(
+        FAULTY
+        + """
+    import time
+    from hypothesis import given, settings, strategies as st
+    from microgad.testing.strategies import tensors
+
+    @pytest.mark.gradcheck
+    @given(tensors((2,)))
+    @settings(max_examples=2)
+    def test_slow(x):
+        time.sleep(0.3)
+        return torch.exp, x
+
+    class TestMethods:
+        @pytest.mark.gradcheck
+        @settings(max_examples=2)
+        @given(tensors((2,)))
+        def test_slow_method(self, x):
+            time.sleep(0.3)
+            return torch.exp, x
+
+    @pytest.mark.gradcheck
+    @settings(max_examples=2, deadline=100)
+    @given(tensors((2,)))
+    def test_too_slow(x):
+        time.sleep(0.3)
+        return torch.exp, x
+
+    @pytest.mark.gradcheck
+    @given(tensors())
+    def test_wrong(x): return Square, x
+    """
+    )
+    result.assert_outcomes(passed=2, failed=2)
+    assert "DeadlineExceeded" in output_of(result)
+    assert "Explanation" not in output_of(result)
 
 
 def test_each_of_several_errors_that_hypothesis_finds_has_a_line(run):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..calls import GradcheckError
 from .diagnosis import likely_mistake
 from .fault_localization import CallTrace
 from .finding import Finding, brackets
@@ -57,8 +56,11 @@ def facts(finding: Finding) -> dict[str, str]:
     }
 
 
-def example(test: str, error: GradcheckError) -> str:
-    """Return the section of one failing example of `test`: what is wrong, a reproducer, and the graph."""
+def example(test: str, error: Any) -> str:
+    """Return the section of one failing example of `test`: what is wrong, a reproducer, and the graph.
+
+    The error is a GradcheckError, or that of another broken law with the finding and the call of one.
+    """
     finding = error.finding
     if finding is None:
         return _section(test, "", f"<pre>{escape(str(error))}</pre>")
@@ -75,7 +77,7 @@ def example(test: str, error: GradcheckError) -> str:
         f'<p class="mistake">It looks like {escape(mistake)}</p>' if mistake else "",
         numbers(finding),
         f"<pre><code>{escape(as_code(finding))}</code></pre>",
-        _drawn(*error.call, finding.order) if error.call else "",
+        _drawn(error.call[0], error.call[1], finding.order) if error.call else "",
     )
 
 

@@ -92,7 +92,7 @@ def _broken(case: C, law: Law[C], error: AssertionError | GradcheckError) -> str
     message = f"{case.name} breaks the law `{law.__name__}`: {error}"
     found = find_wrong_derivatives(case) if isinstance(error, AssertionError) else None
     if found is not None:  # its message says what the mistake may be
-        error.finding = found.finding  # type: ignore[union-attr]
+        error.finding, error.call = found.finding, found.call  # type: ignore[union-attr]
         return f"{message}\nIts derivatives are wrong, at these inputs or nearby. {found}"
     return message if getattr(error, "finding", None) is not None else message + _reproducer(case, law)
 

@@ -9,14 +9,19 @@ import functools
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
 
+from ...errors import MicrogadError
 from ..calls import GradcheckError, fresh_tensors
 from ..check_grads import check_grads
 
 OPTIONS = [name for name in inspect.signature(check_grads).parameters if name not in ("f", "args")]
+KIT = Path(__file__).parents[1]
+OWN = (KIT, KIT.parent / "errors", KIT.parents[1] / "_microgad_pytest.py")  # their frames are left out of tracebacks
 COLUMNS = ("test", "op", "input", "order", "worst", "numerical", "analytical", "likely mistake")
 
 
@@ -28,6 +33,8 @@ def checking(item: pytest.Function, mark: pytest.Mark) -> Iterator[None]:
         _refuse(item, f"the mark has no option {', '.join(unknown)}; there are {', '.join(OPTIONS)}, by name")
     inner = getattr(item.obj, "hypothesis", None)  # hypothesis' handle for plugins, on the test under @given
     holder, name = (item, "obj") if inner is None else (inner, "inner_test")
+    if inner is not None:
+        _leave_time(item.obj)
     function = getattr(holder, name)
 
     @functools.wraps(function)
@@ -46,28 +53,67 @@ def checking(item: pytest.Function, mark: pytest.Mark) -> Iterator[None]:
         setattr(holder, name, function)
 
 
+def _leave_time(test: Any) -> None:
+    """Change hypothesis's settings of a test: no deadline, unless the test sets one, and no explanation of failures.
+
+    The first check in a process imports modules, which takes longer than hypothesis's 200 ms. The explanation would be
+    of lines of microgad.
+    """
+    from hypothesis import Phase, settings
+
+    test = getattr(test, "__func__", test)  # of a method
+    own, default = getattr(test, "_hypothesis_internal_use_settings", None), settings.default
+    if own is not None and default is not None:
+        deadline = None if own.deadline == default.deadline else own.deadline
+        phases = [phase for phase in own.phases if phase is not Phase.explain]
+        test._hypothesis_internal_use_settings = settings(own, deadline=deadline, phases=phases)
+
+
+def leave_out_own_frames(excinfo: pytest.ExceptionInfo[BaseException], path: Path) -> bool:
+    """Cut the kit's own frames from the traceback of an error that a check raised: its message says what matters.
+
+    Return whether a frame of the test's file is left, or nothing was cut.
+    """
+    entries = excinfo.traceback
+    if not excinfo.errisinstance((AssertionError, MicrogadError)) or not _is_in(KIT, entries[-1]):
+        return True
+    rest: TracebackType | None = None
+    for entry in reversed(entries):
+        step = entry._rawentry
+        if not any(_is_in(folder, entry) for folder in OWN):
+            rest = TracebackType(rest, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    if rest is not None:
+        excinfo.traceback = type(entries)(rest)
+    return any(entry.path == path for entry in entries)
+
+
+def _is_in(folder: Path, entry: Any) -> bool:  # hypothesis gives its own functions the test's file
+    return Path(entry.frame.code.path).is_relative_to(folder)
+
+
 def _refuse(item: pytest.Function, why: str) -> None:
     __tracebackhide__ = True
     pytest.fail(f"{item.name} is marked gradcheck: {why}", pytrace=False)
 
 
 def rows(test: str, error: BaseException, page: bool) -> list[dict[str, str]]:
-    """Return a table row for each GradcheckError among a test's errors, with `page` also its section of the report.
+    """Return a table row for each wrong derivative among a test's errors, with `page` also its section of the report.
 
     Rows are plain text, so that a worker of pytest-xdist can send them.
     """
     if isinstance(error, BaseExceptionGroup):  # several failures that hypothesis found
         return [row for each in error.exceptions for row in rows(test, each, page)]
-    if not isinstance(error, GradcheckError):
+    finding = getattr(error, "finding", None)  # other broken laws, too, may be due to a wrong derivative
+    if finding is None and not isinstance(error, GradcheckError):
         return []
     from ..findings import html_report
     from ..findings.diagnosis import likely_mistake
 
     row = {"test": test.rpartition("::")[2]}
-    if error.finding is None:
+    if finding is None:
         row["message"] = str(error).splitlines()[0]
     else:
-        row |= html_report.facts(error.finding) | {"likely mistake": likely_mistake(error.finding) or ""}
+        row |= html_report.facts(finding) | {"likely mistake": likely_mistake(finding) or ""}
     if page:
         row["html"] = html_report.example(test, error)
     return [row]
