@@ -328,3 +328,18 @@ def test_page_data_of_long_tapes_is_computed_quickly():
     started = time.process_time()
     assert len(page_data(tape)["ops"]) == 30_000
     assert time.process_time() - started < 5  # takes 1 s; a quadratic search took 30 s
+
+
+def test_the_first_nan_or_infinity_of_each_step_is_the_one_that_first_bad_finds():
+    def step(x: float) -> Tape:
+        with torch.record(stats=True) as tape:
+            torch.tensor([x, 1.0]).exp().masked_fill(torch.tensor([False, True]), -torch.inf).softmax(0)
+        return tape
+
+    data = page_data(step(0.0), steps=[step(1000.0)])
+    assert data["bad"] is None, "an infinity that a mask puts in is none"
+    assert [one["bad"] for one in data["steps"]] == [None, 0], "exp(1000)"
+    assert page_data(chain(["a"]))["bad"] is None, "no values are recorded"
+    with torch.record(stats=True) as tape:
+        torch.tensor([torch.nan]) * 2
+    assert page_data(tape)["bad"] == -1, "a source"

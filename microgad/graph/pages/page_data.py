@@ -11,6 +11,7 @@ from typing import Any
 from .. import text
 from ..formulas import recorded_formula
 from ..module_tree import Member, ModuleCall, ModuleTree
+from ..queries.non_finite import first_bad
 from ..repeats import StructureIds, find_runs
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
@@ -47,6 +48,7 @@ def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[s
         "groups": tree.groups,
         "lines": {line: code for line in dict.fromkeys(op.line for op in tape.ops) if (code := source_line(line))},
         "formulas": formulas(tape),
+        "bad": first_bad_place(tape),
         "steps": [step_of(one) | {"label": f"step {i}"} for i, one in enumerate((tape, *steps))] if steps else [],
     }
 
@@ -56,7 +58,18 @@ def step_of(tape: Tape) -> dict[str, Any]:
     return {
         "ops": [_measured(op) for op in tape.ops],
         "sources": [_measured_source(source) for source in tape.sources],
+        "bad": first_bad_place(tape),
     }
+
+
+def first_bad_place(tape: Tape) -> int | None:
+    """Return the position of what `first_bad` finds, for a source -1 - its position. None if nothing, or no values."""
+    found = first_bad(tape) if any(op.stats is not None for op in tape) else None
+    if found is None:
+        return None
+    of_op = isinstance(found.op, Op)
+    place = [x.number for x in (tape.ops if of_op else tape.sources)].index(found.op.number)
+    return place if of_op else -1 - place
 
 
 def formulas(tape: Tape) -> dict[str, dict[str, Any]]:

@@ -153,6 +153,7 @@ const badOf = (id) => {
   const all = [...(measured(id, "stats") || []), ...(measured(id, "gradients") || [])].filter(Boolean);
   return { nans: all.reduce((n, s) => n + s.nans, 0), infs: all.reduce((n, s) => n + s.infs, 0) };
 };
+const firstBad = () => (recorded() || data).bad ?? null; // what first_bad found at the selected step
 
 // The ids with all words of the query in their name, module, settings or dtype; "nan" and "inf" find such values.
 function search(query) {

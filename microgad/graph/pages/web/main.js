@@ -28,9 +28,9 @@ function hasAny(key, { ids, upto }) {
   return ids.has(key[0] === "o" ? place : -1 - place);
 }
 const carrying = counted(new Set([...ops.keys()].filter((i) => ops[i].carries)));
-let bad = null; // the ids with a NaN or an infinity at the selected step
+let bad = null; // the ids with a NaN or an infinity at the selected step, unless all are put in on purpose, as by a mask
 const findBad = () => {
-  const all = [...ops.keys(), ...sources.map((_, k) => -1 - k)];
+  const all = firstBad() === null ? [] : [...ops.keys(), ...sources.map((_, k) => -1 - k)];
   bad = counted(new Set(all.filter((id) => Object.values(badOf(id)).some(Boolean))));
 };
 

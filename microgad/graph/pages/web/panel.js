@@ -158,7 +158,7 @@ function overview() {
     const found = ops.map((_, i) => [i, of(i)]).filter(([, x]) => typeof x === "number" && x > 0).sort((a, b) => b[1] - a[1]).slice(0, 6);
     return section(name, found.length ? h("table", {}, ...found.map(([i, x]) => h("tr", {}, h("td", {}, link(i), ops[i].path ? ` ${ops[i].path}` : ""), h("td", { class: "n" }, how(x))))) : "");
   };
-  const worst = ops.findIndex((_, i) => bad.has(i));
+  const worst = firstBad();
   const now = steps[step];
   const norms = now?.norms ? sources.map((s, k) => [k, now.norms[k]]).filter(([, x]) => typeof x === "number").sort((a, b) => b[1] - a[1]) : [];
   const most = norms.length ? norms[0][1] : 0;
@@ -166,7 +166,7 @@ function overview() {
     h("h2", {}, data.title),
     h("p", { class: "where" }, data.summary),
     ops.length ? "" : h("p", {}, "Waiting for the first step…"),
-    worst >= 0 ? h("p", { class: "bad" }, "First NaN or infinity: ", link(worst), ops[worst].path ? ` in ${ops[worst].path}` : "") : "",
+    worst !== null ? h("p", { class: "bad" }, "First NaN or infinity: ", link(worst), ops[worst]?.path ? ` in ${ops[worst].path}` : "") : "",
     ...section("Loss", now && typeof now.loss !== "undefined" ? h("div", {}, `${now.label}: ${now.loss == null ? "–" : plain(now.loss)}`) : "", chart(steps.map((s) => s.loss), "Loss")),
     ...section("Gradient norms", norms.length ? h("table", {}, ...norms.slice(0, 40).map(([k, x]) => {
       const meter = h("i");
