@@ -246,3 +246,14 @@ def test_checkpoints_are_suggested_for_modules_and_not_for_their_derivatives():
         (g**2).sum()
     found = tape.memory().checkpoints
     assert not any(path.startswith("∂") for checkpoint in found for path in checkpoint.paths)
+
+
+def test_tables_and_memory_count_derivatives_apart_from_the_modules_whose_they_are():
+    tape = penalty()
+    rows = tape.table(by="module").rows
+    assert [row[:2] for row in rows] == [
+        ["0", "1"], ["1", "1"], ["2", "1"], ["(outside)", "3"], ["∂ (outside)", "1"], ["∂ 2", "1"], ["∂ 1", "3"],
+        ["∂ 0", "1"],
+    ]  # fmt: skip
+    assert [row[1] for row in tape.table().rows][4:7] == ["∂", "∂ 2", "∂ 1"]
+    assert "∂ 1 " in str(tape.memory()).splitlines()[-1]

@@ -101,7 +101,7 @@ def table(
     for key, ops in items[:rows]:
         calls = [f"{len(ops):,}"] if by else []
         times = _times(ops, whole) if timed else []
-        words = [key] if by else [title(ops[0]), ops[0].path, results(ops[0])]
+        words = [key] if by else [title(ops[0]), (mark(ops[0]) + ops[0].path).rstrip(), results(ops[0])]
         lines.append([*words, *calls, size(total(ops)), count(flops(ops)), *times])
     more = f"... {len(items) - rows:,} more ...\n" if len(items) > rows else ""
     footer = f"{more}{summary(tape)}, {count(flops(tape.ops))} flops"
@@ -118,9 +118,17 @@ def _times(ops: list[Op], whole: float) -> list[str]:
 
 
 def module_of(op: Op, depth: int | None = None) -> str:
-    """Return the path of an operation's module, down to level `depth`, without parts like "addmm()": "features.0"."""
+    """Return the path of an operation's module, down to level `depth`, without parts like "addmm()": "features.0".
+
+    Of an operation in a derivative it is "∂ features.0".
+    """
     parts = [part for part in op.path.split(".") if not part.endswith(")")]
-    return ".".join(parts[:depth]) or "(outside)"
+    return mark(op) + (".".join(parts[:depth]) or "(outside)")
+
+
+def mark(op: Op) -> str:
+    """Return "∂ " for an operation in a derivative, which create_graph recorded, else nothing."""
+    return "∂ " if op.derives is not None else ""
 
 
 def count(n: int) -> str:

@@ -156,7 +156,7 @@ function groupPanel(g) {
 function overview() {
   const best = (name, of, how) => {
     const found = ops.map((_, i) => [i, of(i)]).filter(([, x]) => typeof x === "number" && x > 0).sort((a, b) => b[1] - a[1]).slice(0, 6);
-    return section(name, found.length ? h("table", {}, ...found.map(([i, x]) => h("tr", {}, h("td", {}, link(i), ops[i].path ? ` ${ops[i].path}` : ""), h("td", { class: "n" }, how(x))))) : "");
+    return section(name, found.length ? h("table", {}, ...found.map(([i, x]) => h("tr", {}, h("td", {}, link(i), ` ${ops[i].derives !== undefined ? "∂ " : ""}${ops[i].path || ""}`), h("td", { class: "n" }, how(x))))) : "");
   };
   const worst = firstBad();
   const now = steps[step];
