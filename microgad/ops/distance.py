@@ -283,15 +283,13 @@ class Distances(Function):
     def backward(self, grad, a, b, out):
         """Return both gradients, summed row by row in PyTorch's order."""
         grad = _divide_by_powers(grad, out, self.p)
-        a, b = (np.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
+        a, b = (fast_numpy.broadcast_to(x, out.shape[:-2] + x.shape[-2:]) for x in (a, b))
         count = math.prod(out.shape[:-2])
         many = count >= MANY_BATCHES and out.size >= max(MANY_PAIRS, 2 * count)
         if self.p and many and 0 < a.size * out.shape[-1] <= BLOCK * count:
             return self._backward_of_batches(grad, a, b)
-        x, y = (np.moveaxis(z, -1, 0) for z in (a, b))
         by_column = a.shape[-1] <= out.shape[-1]  # the longest axis is to be the last in memory
-        if by_column:
-            x, y = np.copy(x, "C"), np.copy(y, "C")
+        x, y = ((_moved if by_column else fast_numpy.moveaxis)(z, -1, 0) for z in (a, b))
         from_a, from_b = np.zeros_like(x), np.zeros_like(y)
         for rows in self._row_slices(a, out) if self.p and a.size else ():
             slopes = _slopes(x[..., rows, None] - y[..., None, :], self.p, grad[..., rows, :])
@@ -299,22 +297,20 @@ class Distances(Function):
             from_a[..., rows] = (copied_row_major(transposed) if by_column else transposed).sum(-2)
             slopes[..., 0, :] -= from_b
             from_b = 0 - slopes.sum(-2)
-        from_a, from_b = (np.copy(np.moveaxis(z, 0, -1), "C") for z in (from_a, from_b))
-        return from_a, from_b
+        return _moved(from_a, 0, -1), _moved(from_b, 0, -1)
 
     def _backward_of_batches(self, grad: Array, a: Array, b: Array) -> tuple[Array, Array]:
         """Compute `backward` with the batch axes last: where batches are many, and small, that is the longest axis."""
-        x, y, grad = (np.copy(np.moveaxis(z.reshape(-1, *z.shape[-2:]), 0, -1), "C") for z in (a, b, grad))
+        x, y, grad = (_moved(z.reshape(-1, *z.shape[-2:]), 0, -1) for z in (a, b, grad))
         from_a, from_b = np.empty_like(x), np.empty_like(y)
         step = max(MANY_BATCHES, BLOCK * grad.shape[-1] // max(a.size * grad.shape[1], 1))
         for i in range(0, grad.shape[-1], step):
             part = slice(i, i + step)
             differences = x[:, None, :, part] - y[None, :, :, part]
-            slopes = _slopes(np.moveaxis(differences, 2, 0), self.p, grad[..., part])
-            from_a[..., part] = np.moveaxis(slopes.sum(2), 0, 1)
-            from_b[..., part] = np.moveaxis(slopes.sum(1), 0, 1)
-        from_a, from_b = (np.copy(np.moveaxis(z, -1, 0), "C") for z in (from_a, 0 - from_b))
-        return from_a.reshape(a.shape), from_b.reshape(b.shape)
+            slopes = _slopes(fast_numpy.moveaxis(differences, 2, 0), self.p, grad[..., part])
+            from_a[..., part] = fast_numpy.moveaxis(slopes.sum(2), 0, 1)
+            from_b[..., part] = fast_numpy.moveaxis(slopes.sum(1), 0, 1)
+        return _moved(from_a, -1, 0).reshape(a.shape), _moved(0 - from_b, -1, 0).reshape(b.shape)
 
     def _row_slices(self, a: Array, out: Array) -> Iterator[slice]:
         """Return slices of a's rows such that their differences from all rows of b stay in the cache."""
@@ -327,7 +323,12 @@ class Distances(Function):
 
 def _columns_first(x: Array, lead: tuple[int, ...]) -> Array:
     """Copy (..., N, M) into (M, *lead, N)."""
-    return np.copy(np.moveaxis(np.broadcast_to(x, lead + x.shape[-2:]), -1, 0), "C")
+    return _moved(fast_numpy.broadcast_to(x, lead + x.shape[-2:]), -1, 0)
+
+
+def _moved(x: Array, source: int, destination: int) -> Array:
+    """Copy a bare array with one of its axes moved, which is then in C order."""
+    return copied_row_major(fast_numpy.moveaxis(x, source, destination))
 
 
 @tensors_only

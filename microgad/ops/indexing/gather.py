@@ -190,7 +190,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
         array = index_kernels.wrap_indices(array, length, "take_along_dim", DimError, axis=axis)
     elif not index_kernels.all_in_range(array, length):
         array = array % length
-    index: Tensor = creation.from_array(array if [*array.shape] == narrow else np.broadcast_to(array, narrow))
+    index: Tensor = creation.from_array(fast_numpy.broadcast_to(array, tuple(narrow)))
     return gather(input if [*input.array.shape] == wide else input.expand(wide), axis, index, out=out)
 
 

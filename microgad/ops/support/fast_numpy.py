@@ -36,6 +36,11 @@ def unraveled(index: Array, shape: tuple[int, ...]) -> tuple[Array, ...]:
     return tuple([part.reshape(index.shape) for part in np.unravel_index(index.reshape(-1), shape)])
 
 
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return np.broadcast_to of a bare array, or x itself where it has that shape."""
+    return x if x.shape == shape else np.broadcast_to(x, shape)
+
+
 def moveaxis(x: Array, source: int, destination: int) -> Array:
     """Return np.moveaxis of a bare array, in a tenth of the time."""
     return x.transpose(_moved(x.ndim, source % x.ndim, destination % x.ndim))
