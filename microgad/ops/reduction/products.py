@@ -157,7 +157,8 @@ class Cumprod(Function):
 
 
 def _sum_from_here_on(x: Array, axis: int) -> Array:
-    return np.flip(in_wider_dtype(np.cumsum, np.flip(x, axis), axis), axis)
+    backwards = slice_along(axis, None, None, -1)
+    return in_wider_dtype(np.cumsum, x[backwards], axis)[backwards]
 
 
 @numpy_spelling
