@@ -114,7 +114,7 @@ def nonzero(input: Tensor, *, out: Tensor | None = None, as_tuple: bool = False)
         if out is not None:
             raise DtypeError("nonzero does not support the out kwarg when as_tuple is True")
         return tuple(function.Tensor._wrap(layouts.contiguous(place)) for place in places)
-    found = np.stack(places).T
+    found = np.concatenate(places).reshape(len(places), -1).T
     return into(out, function.Tensor._wrap(found if x.ndim else found[:, :0]), exact="nonzero")
 
 

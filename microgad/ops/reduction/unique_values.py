@@ -12,6 +12,7 @@ from ...errors import KindError, ShapeError
 from ...state import observed
 from ...type_aliases import Array, Tensor
 from ..movement.dims import wrap_dim
+from ..support import fast_numpy
 from ..support.spelling import tensors_only
 from .sorting import torch_argsort
 from .tie_breaking import equal_neighbors
@@ -87,7 +88,7 @@ def _row_order(rows: Array) -> Array:
     run, start, width = np.zeros_like(places), 0, 1  # run: numbers the places with equal rows
     while len(places) and start < rows.shape[1]:
         columns = rows[order[places], start : start + width]
-        sorting = np.lexsort(np.flip(columns.T, 0))
+        sorting = np.lexsort(columns.T[::-1])
         sorting = sorting[stable_argsort(run[sorting])]
         order[places], columns = order[places][sorting], columns[sorting]
         equal = np.all(equal_neighbors(columns.T), 0) & (run[1:] == run[:-1])
@@ -171,7 +172,7 @@ def _as_rows(input: Tensor, dim: int | None, op: str) -> tuple[Any, Any]:
             f"{op}: There are 0 sized dimensions, and they aren't selected, so unique cannot be applied "
             f"(shape {x.shape}, dim {axis})"
         )
-    return np.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 1), (n,)
+    return fast_numpy.moveaxis(x, axis, 0).reshape(n, x.size // n if n else 1), (n,)
 
 
 def _run_starts(rows: Array) -> Array:
@@ -203,7 +204,7 @@ def _unique_result(
     if dim is not None and input.array.ndim > 1:
         axis = dim % input.array.ndim
         rest = [n for i, n in enumerate(input.array.shape) if i != axis]
-        found = np.moveaxis(found.reshape(len(found), *rest), 0, axis)
+        found = fast_numpy.moveaxis(found.reshape(len(found), *rest), 0, axis)
         results = [made(found) if input.node is None else input.index_select(axis, made(first))]
     else:
         results = [made(found) if input.node is None else input.reshape(-1).index_select(0, made(first))]
