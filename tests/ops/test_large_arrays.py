@@ -164,6 +164,16 @@ def test_the_gradient_of_a_strided_convolution_is_made_once():
     assert peak < 1.5 * x.numel() * x.itemsize
 
 
+@pytest.mark.host("tracemalloc sees the host's memory")
+def test_a_large_weight_in_channels_last_is_not_copied():
+    x = torch.ones(4, 256, 2, 2).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.ones(256, 256, 3, 3).contiguous(memory_format=torch.channels_last).requires_grad_()
+    out, peak = with_peak(lambda: F.conv2d(x, weight, padding=1))
+    assert peak < 0.2 * weight.numel() * weight.itemsize
+    _, peak = with_peak(lambda: torch.autograd.grad(out.sum(), weight))
+    assert peak < 1.2 * weight.numel() * weight.itemsize
+
+
 INDEXED = {
     "gather": lambda x, i, v: x.gather(1, i), "take_along_dim": lambda x, i, v: torch.take_along_dim(x, i, 1),
     "take": lambda x, i, v: x.take(i), "index_select": lambda x, i, v: x.index_select(0, i[:9, 0]),

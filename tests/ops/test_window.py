@@ -90,7 +90,7 @@ def in_rows(x):
 
 @pytest.fixture(params=["planes", "small planes", "rows of channels", "rows of channels, small blocks"])
 def layout(request, monkeypatch):
-    """How images lie in memory. In rows of channels they are then convolved by rows; of small planes, the weight's."""
+    """How images and weights lie in memory: rows of channels are convolved by rows, gradients of small planes, too."""
     if request.param == "planes":
         return np.ascontiguousarray
     for name, number in (("MANY_FILTERS", 1), ("MANY_CHANNELS", 1), ("LONG_WINDOW", 1000)):
@@ -103,8 +103,8 @@ def layout(request, monkeypatch):
 
 @pytest.mark.parametrize(("x", "weight", "settings"), SHAPES.values(), ids=SHAPES)
 def test_conv2d_is_the_sum_over_each_window(x, weight, settings, layout):
-    x, weight, bias = layout(random(*x)), random(*weight, seed=1), random(weight[0], seed=2)
-    out = conv2d(torch.as_tensor(x), torch.tensor(weight), torch.tensor(bias), **settings).array
+    x, weight, bias = layout(random(*x)), layout(random(*weight, seed=1)), random(weight[0], seed=2)
+    out = conv2d(torch.as_tensor(x), torch.as_tensor(weight), torch.tensor(bias), **settings).array
     np.testing.assert_allclose(out, reference_conv2d(x, weight, **settings) + bias[:, None, None], rtol=0, atol=1e-12)
 
 
@@ -112,7 +112,7 @@ def test_conv2d_is_the_sum_over_each_window(x, weight, settings, layout):
 def test_derivatives_of_conv2d_agree_with_its_trilinear_form(x, weight, settings, layout):
     """<y, conv(x, w)> is linear in x, w and y: each derivative times its own argument gives the form itself."""
     x = torch.as_tensor(layout(random(*x))).requires_grad_()
-    weight, bias = leaf(random(*weight, seed=1)), leaf(random(weight[0], seed=2))
+    weight, bias = (torch.as_tensor(a).requires_grad_() for a in (layout(random(*weight, seed=1)), random(weight[0])))
     y = layout(random(*conv2d(x, weight, **settings).shape, seed=3))
     grads = torch.autograd.grad(conv2d(x, weight, bias, **settings), (x, weight, bias), torch.as_tensor(y))
     form = (y * reference_conv2d(x.array, weight.array, **settings)).sum()

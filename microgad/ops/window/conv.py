@@ -109,7 +109,7 @@ class Conv2dWeight(Function):
     channels_last = False
 
     def forward(self, y, x):
-        weight, bias = weight_gradient(y, x, self.window, self.groups, self.affine)
+        weight, bias = weight_gradient(y, x, self.window, self.groups, self.affine, self.channels_last)
         weight = layouts.in_format(weight, self.channels_last)
         return (weight, bias) if self.affine else weight
 

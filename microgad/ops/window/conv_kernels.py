@@ -34,7 +34,7 @@ def correlate(x: Array, weight: Array, bias: Array | None, window: Window, group
         taps, window = window.reached
         weight = weight[(..., *taps)]
     weight = _not_expanded(weight)
-    if rows_pay(x, len(weight), window, groups):
+    if rows_pay(x, weight, window, groups):
         return correlate_rows(x, weight, bias, window)
     if lines_pay(x, len(weight), window, groups):
         return correlate_lines(x, weight, bias, window)
@@ -93,8 +93,9 @@ def correlate_transposed(y: Array, weight: Array, bias: Array | None, window: Wi
         taps, window = window.reached
         weight = weight[(..., *taps)]
     o, c = len(weight) // groups, weight.shape[1]
+    by_rows = transposed_rows_pay(y, weight, window, groups) or lines_pay(y, c * groups, window, groups)
     weight = _not_expanded(weight).reshape(groups, o, c, *window.kernel)
-    if transposed_rows_pay(y, c, window, groups) or lines_pay(y, c * groups, window, groups):
+    if by_rows:
         return by_phases(y, weight, bias, window)
     y = contiguous(y)
     if window.whole:
@@ -192,15 +193,18 @@ def by_phases(y: Array, weight: Array, bias: Array | None, window: Window) -> Ar
     return x
 
 
-def weight_gradient(y: Array, x: Array, window: Window, groups: int, affine: bool) -> Any:
-    """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), or else None."""
+def weight_gradient(y: Array, x: Array, window: Window, groups: int, affine: bool, in_rows: bool) -> Any:
+    """Return the gradient of the weight, (O, C/groups, ...), and if `affine` that of the bias, (O,), or else None.
+
+    `in_rows` says that the weight's channels are innermost in memory.
+    """
     o, c, places = y.shape[1] // groups, x.shape[1] // groups, math.prod(window.out)
     if window.reached:
         taps, reached = window.reached
         full = np.zeros_like(x, shape=(groups * o, c, *window.kernel), order="C")
-        full[(..., *taps)], for_bias = weight_gradient(y, x, reached, groups, affine)
+        full[(..., *taps)], for_bias = weight_gradient(y, x, reached, groups, affine, in_rows)
         return full, for_bias
-    if weight_rows_pay(x, o, window, groups):
+    if weight_rows_pay(x, o, window, groups, in_rows):
         return weight_by_rows(y, x, window, affine)
     if lines_pay(x, y.shape[1], window, groups):
         return weight_by_lines(y, x, window, affine)
