@@ -285,6 +285,28 @@ def test_logical_functions_take_complex_numbers() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rounded_quotients_and_remainders_are_those_of_the_cpu(dtype: Any) -> None:
+    """CuPy rounds a quotient before it takes its floor."""
+    values = [0.0, -0.0, 1.0, -1.0, 0.1, 0.3, 3.0, -7.5, 1e-8, 1e6, float("inf"), -float("inf"), float("nan")]
+    a = torch.tensor(values, dtype=dtype)[:, None]
+    for b in (a.T, 0.1, 0.0, float("inf"), a[2:3].expand(1, 500)):
+        on_gpu = b.cuda() if isinstance(b, torch.Tensor) else b
+        for f in (torch.floor_divide, torch.remainder, lambda a, b: torch.div(a, b, rounding_mode="floor")):
+            np.testing.assert_array_equal(f(a.cuda(), on_gpu).cpu(), f(a, b))
+            np.testing.assert_array_equal(np.signbit(f(a.cuda(), on_gpu).cpu()), np.signbit(f(a, b)))
+    assert (1.0 // a.cuda()).tolist()[4] == [9.0]
+
+
+@pytest.mark.usefixtures("cuda")
+def test_fmod_of_large_integers_is_exact() -> None:
+    """CuPy computes it in float64."""
+    a, b = torch.tensor([2**53 + 1, -(2**53) - 1, 2**62 + 1, -7]), torch.tensor([2, 2, -3, 4])
+    assert torch.fmod(a.cuda(), b.cuda()).tolist() == torch.fmod(a, b).tolist() == [1, -1, 2, -3]
+    assert torch.div(a.cuda(), b.cuda(), rounding_mode="trunc").tolist() == [2**52, -(2**52), -((2**62 + 1) // 3), -1]
+
+
+@pytest.mark.usefixtures("cuda")
 def test_singular_matrices_raise_or_are_reported_in_info() -> None:
     """CuPy's linear algebra raises no error unless cupyx.errstate asks for it."""
     singular = torch.ones(3, 2, 2).cuda()

@@ -22,6 +22,7 @@ from weakref import ref
 
 import numpy as np
 
+from .arithmetic import OTHER_FORMULAS
 from .callers import called_by_test, check_fetch
 from .linear_algebra import call_as_cupy, check_solve
 
@@ -188,13 +189,13 @@ class ndarray:
         if not known:
             return NotImplemented
         values = [x._a if type(x) is ndarray else bare(x) for x in inputs]
-        if method == "__call__" and not kwargs and ufunc is not np.power:  # most calls
+        if method == "__call__" and not kwargs and ufunc not in OTHER_FORMULAS:  # most calls
             with np.errstate(all="ignore"):
                 found = ufunc(*values)
             if type(found) is not tuple and found.ndim < 2:  # in C order
                 return of_owner(np.asarray(found))
             return wrapped(in_c_order(ufunc.__name__, found))
-        function = power if ufunc is np.power and method == "__call__" else getattr(ufunc, method)
+        function = getattr(ufunc, method) if method != "__call__" else OTHER_FORMULAS.get(ufunc, ufunc)
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
             kwargs = bare(kwargs) if kwargs else kwargs
             name = ufunc.__name__ if method == "reduce" else method
@@ -272,16 +273,6 @@ for _name, _ufunc in {
     "neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert,
 }.items():  # fmt: skip
     setattr(ndarray, f"__{_name}__", _operator(_name, _ufunc))
-
-
-def power(x: Any, p: Any, **kwargs: Any) -> Any:
-    """CuPy's power. For negative powers of integers, for which NumPy raises, it is 1 / xⁿ truncated."""
-    if np.result_type(x, p).kind != "i":
-        return np.power(x, p, **kwargs)
-    is_zero = (np.absolute(x) != 1) & (np.asarray(p) < 0)
-    found = np.asarray(np.power(x, np.absolute(p), **kwargs))
-    found[is_zero] = 0
-    return found
 
 
 def clip(x: Any, low: Any = None, high: Any = None, out: Any = None) -> Any:

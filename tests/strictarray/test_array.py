@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -130,6 +131,14 @@ def test_integers_to_negative_powers_truncate() -> None:
     assert (x ** asarray(np.array(-3))).tolist() == [0, -1, 1, 0]
     x **= asarray(np.array([2, -2, -1, -1]))
     assert x.tolist() == [4, 1, 1, 0]
+    assert (asarray(np.array([2], "int8")) ** 3).dtype == np.int8
+
+
+def test_quotients_are_rounded_before_their_floor_is_taken() -> None:
+    one, tenth, large = asarray(np.array(1.0)), asarray(np.array(0.1)), asarray(np.array(2**53 + 1))
+    assert ((one // tenth).item(), (one % tenth).item()) == (10.0, 0.0)
+    assert np.isnan((one % math.inf).get())
+    assert np.fmod(large, 2).item() == 0
 
 
 def test_linear_algebra_raises_only_if_errstate_asks_for_it() -> None:

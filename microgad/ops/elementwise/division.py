@@ -119,8 +119,8 @@ class FloorDiv(RoundedDiv):
             return np.floor(quotient, out=quotient)
 
         if np.result_type(a, b) == HALF:
-            return _floor_divide_float16(a, b)
-        return _from_quotient(np.floor_divide, a, b, f=floor, d=lambda *given: _floor_and_remainder(*given)[0])
+            return convert(_floor_from_remainder(_float16(a), _float16(b), _float16), HALF)
+        return _from_quotient(_floor_divide, a, b, f=floor, d=lambda *given: _floor_and_remainder(*given)[0])
 
 
 class FloorDivide(FloorDiv):
@@ -142,15 +142,24 @@ def _float16(x: Array) -> Array:
     return wide(convert(x, HALF)) if hasattr(x, "dtype") else float(HALF.type(x))
 
 
-def _floor_divide_float16(a: Array, b: Array) -> Array:
-    """⌊a / b⌋ with each step rounded to float16, as PyTorch computes it: from the remainder."""
-    a, b = _float16(a), _float16(b)
-    ratio, mod = _float16(a / b), np.fmod(a, b)
-    div = _float16(_float16(a - mod) / b)
-    div = _float16(div - ((mod != 0) & ((b < 0) != (mod < 0))))
+def _floor_divide(a: Array | float, b: Array | float) -> Array:
+    """np.floor_divide, also on a GPU exact where a / b is rounded up to a whole number."""
+    return _floor_from_remainder(a, b) if _is_rounded_by_cupy(a, b) else np.floor_divide(a, b)
+
+
+def _is_rounded_by_cupy(a: Any, b: Any, kinds: str = "f") -> bool:
+    """Whether these are floating-point numbers on a GPU, whose quotients CuPy rounds before it takes their floor."""
+    return (backend.is_gpu(a) or backend.is_gpu(b)) and np.result_type(a, b).kind in kinds
+
+
+def _floor_from_remainder(a: Any, b: Any, rounded: Any = lambda x: x) -> Array:
+    """⌊a / b⌋ as PyTorch computes it, from the exact remainder. `rounded` rounds the result of each step."""
+    ratio, mod = rounded(a / b), np.fmod(a, b)
+    div = rounded(rounded(a - mod) / b)
+    div = rounded(div - ((mod != 0) & ((b < 0) != (mod < 0))))
     floor = np.floor(div)
-    floor = floor + (_float16(div - floor) > 0.5)
-    return convert(np.where(b == 0, ratio, np.where(div == 0, ratio * 0, floor)), HALF)
+    floor = floor + (rounded(div - floor) > 0.5)
+    return np.where(np.isnan(mod) & (b == 0), ratio, np.where(div == 0, ratio * 0, floor))
 
 
 def _from_quotient(ufunc: Any, a: Array | float, b: Array | float, large: int = 5000, **formulas: Any) -> Array:
@@ -217,7 +226,7 @@ class TruncDiv(RoundedDiv):
     def forward(self, a, b):
         if np.result_type(a, b).kind == "f":
             return np.trunc(a / b)
-        return (a - np.fmod(a, b)) // b
+        return (a - _fmod(a, b)) // b
 
 
 def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -250,8 +259,12 @@ class Remainder(Function):
         return -grad * FloorDiv.apply(a, b)
 
 
-def _remainder(a: Array | float, b: Array | float) -> Array:
-    out = np.remainder(a, b)
+def _remainder(a: Any, b: Any) -> Array:
+    if _is_rounded_by_cupy(a, b):
+        out = np.fmod(a, b)
+        out = np.where((out != 0) & ((b < 0) != (out < 0)), out + b, out)
+    else:
+        out = np.remainder(a, b)
     return np.where(out == 0, np.copysign(out, a), out) if out.dtype.kind == "f" else out  # as `_with_sign_of_zero`
 
 
@@ -275,13 +288,20 @@ class Fmod(Function):
         def mod(a: Any, b: Any, quotient: Any) -> Any:
             return _with_sign_of_zero(a - b * np.trunc(quotient, out=quotient), a)
 
-        return _from_quotient(np.fmod, a, b, 1 << 15, f=mod)
+        return _from_quotient(_fmod, a, b, 1 << 15, f=mod)
 
     def grad_a(self, grad):
         return grad
 
     def grad_b(self, grad, a, b):
         return -grad * TruncDiv.apply(a, b)
+
+
+def _fmod(a: Any, b: Any) -> Array:
+    if not _is_rounded_by_cupy(a, b, "iu"):  # CuPy computes that of integers in float64
+        return np.fmod(a, b)
+    mod = np.remainder(a, b)
+    return np.where((mod != 0) & ((a < 0) != (b < 0)), mod - b, mod)
 
 
 def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
