@@ -299,6 +299,19 @@ def test_rounded_quotients_and_remainders_are_those_of_the_cpu(dtype: Any) -> No
 
 
 @pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("how", ["amax", "amin"])
+def test_scattered_maxima_are_exact_and_keep_nan(how: str, dtype: Any) -> None:
+    """CuPy's maximum.at and minimum.at round float64 to float32, and NaN loses against any number."""
+    inf, nan, index = float("inf"), float("nan"), torch.tensor([0, 0, 1, 1, 2, 2, 3])
+    values = torch.tensor([1 / 3, -1 / 3, nan, inf, -0.1, -inf, 5.0], dtype=dtype)
+    x = torch.tensor([0.1, -inf, -0.2, nan, 0.7], dtype=dtype)
+    for include in (True, False):
+        found = x.cuda().scatter_reduce(0, index.cuda(), values.cuda(), how, include_self=include)
+        np.testing.assert_array_equal(found.cpu(), x.scatter_reduce(0, index, values, how, include_self=include))
+
+
+@pytest.mark.usefixtures("cuda")
 def test_fmod_of_large_integers_is_exact() -> None:
     """CuPy computes it in float64."""
     a, b = torch.tensor([2**53 + 1, -(2**53) - 1, 2**62 + 1, -7]), torch.tensor([2, 2, -3, 4])

@@ -45,6 +45,15 @@ def divmod(x: Any, y: Any, **kwargs: Any) -> Any:
     return floor_divide(x, y), remainder(x, y)
 
 
+def scatter(ufunc: Any, target: Any, index: Any, values: Any) -> None:
+    """ufunc.at. Maxima and minima take no notice of NaN, and are rounded to float32."""
+    if ufunc not in (np.maximum, np.minimum) or target.dtype.kind != "f":
+        ufunc.at(target, index, values)
+        return
+    (np.fmax if ufunc is np.maximum else np.fmin).at(target, index, values)
+    target[index] = target[index].astype(np.float32)
+
+
 OTHER_FORMULAS = {
     np.power: power, np.floor_divide: floor_divide, np.remainder: remainder, np.fmod: fmod, np.divmod: divmod,
 }  # fmt: skip

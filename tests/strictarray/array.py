@@ -22,7 +22,7 @@ from weakref import ref
 
 import numpy as np
 
-from .arithmetic import OTHER_FORMULAS
+from .arithmetic import OTHER_FORMULAS, scatter
 from .callers import called_by_test, check_fetch
 from .linear_algebra import call_as_cupy, check_solve
 
@@ -195,7 +195,9 @@ class ndarray:
             if type(found) is not tuple and found.ndim < 2:  # in C order
                 return of_owner(np.asarray(found))
             return wrapped(in_c_order(ufunc.__name__, found))
-        function = getattr(ufunc, method) if method != "__call__" else OTHER_FORMULAS.get(ufunc, ufunc)
+        function = OTHER_FORMULAS.get(ufunc, ufunc) if method == "__call__" else getattr(ufunc, method)
+        if method == "at":
+            function = functools.partial(scatter, ufunc)
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
             kwargs = bare(kwargs) if kwargs else kwargs
             name = ufunc.__name__ if method == "reduce" else method

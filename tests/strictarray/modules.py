@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .arithmetic import scatter
 from .array import OWNERS, bare, check_scattered, current_device, ndarray, of_owner, wrapped
 from .linear_algebra import errstate
 
@@ -44,7 +45,7 @@ class UfuncWithAt:
     def at(self, target: ndarray, index: Any, values: Any) -> None:
         """target[index] op= values, also for repeated indices."""
         check_scattered(self.ufunc.__name__, target.dtype)
-        self.ufunc.at(target._a, bare(index), bare(values))
+        scatter(self.ufunc, target._a, bare(index), bare(values))
 
 
 class _Namespace(ModuleType):

@@ -25,7 +25,7 @@ SMALL_MASK = 4096  # and below this number of elements of a mask
 WITH_BRANCHES = 20_000  # elements up to which NumPy's choice, with branches, is faster for most masks
 SPARSE = 10  # masks of which at most one in so many elements is set are converted to indices
 FEW = 8  # an array with gaps is copied to be indexed by more than 1 / FEW as many indices as it has elements
-ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQfd", np.minimum: "ilqILQfd"}  # dtypes of CUDA's atomic operations
+ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQ", np.minimum: "ilqILQ"}  # dtypes of exact atomic operations in CUDA
 ALL = slice(None)
 INT64, UINT64 = np.dtype("int64"), np.dtype("uint64")
 greatest = np.maximum.reduce  # on the CPU it has half of the overhead of `max`
@@ -331,10 +331,29 @@ def _ufunc_at(ufunc: Any, x: Array, index: Any, values: Any) -> None:
     elif x.dtype.kind == "c":
         backend.at(ufunc, x.real, index, values.real)
         backend.at(ufunc, x.imag, index, values.imag)
+    elif x.dtype.kind == "f":
+        _extreme_at_gpu(ufunc, x, index, values)
     else:
-        wide = x.astype(np.float32 if x.dtype.kind == "f" else np.int64)
+        wide = x.astype(np.int64)
         backend.at(ufunc, wide, index, values)
         x[...] = wide
+
+
+def _extreme_at_gpu(ufunc: np.ufunc, x: Array, index: Any, values: Any) -> None:
+    """np.maximum.at or np.minimum.at of floating-point numbers, as integers in the order of these numbers.
+
+    CuPy's own rounds float64 to float32, and NaN loses against any number.
+    """
+    sign, dtype = (1 if ufunc is np.maximum else -1), np.promote_types(x.dtype, np.float32)
+    keys, added = (_in_order(np.where(np.isnan(y), np.nan, sign * y.astype(dtype))) for y in (x, values))
+    backend.at(np.maximum, keys, index, added)
+    x[...] = sign * _in_order(keys.view(dtype)).view(dtype)
+
+
+def _in_order(x: Array) -> Array:
+    """The bits of floating-point numbers as integers in the same order, NaN last; it is its own inverse."""
+    bits = x.view(f"i{x.itemsize}")
+    return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
 
 
 def _multiply_at_gpu(x: Array, index: Any, values: Array) -> None:
