@@ -29,6 +29,8 @@ def test_float32_gives_complex64_and_windows_of_float32():
     assert torch.hann_window(4).dtype == torch.float32
     assert torch.blackman_window(4)[0] == 0.08 - torch.tensor(0.5) + 0.42 != 0  # with PyTorch's rounding errors
     assert torch.blackman_window(4, dtype=torch.float64)[0] == 0
+    assert torch.signal.windows.blackman(5)[0] == torch.tensor(0.42) - 0.5 + 0.08 != 0
+    assert torch.fft.fftfreq(100, 0.3)[3] == torch.tensor(3.0) * (1 / 30) != torch.tensor(3 * (1 / 30))
 
 
 def test_wrong_arguments_raise():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -169,6 +170,22 @@ def test_arange_has_torchs_last_bits(dtype: str) -> None:
         end = start + step * count
         mine, other = (lib.arange(start, end, step, dtype=getattr(lib, dtype)) for lib in (microgad, torch))
         assert mine.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["blackman", "hann", "hamming", "bartlett", "nuttall"])
+def test_windows_start_and_end_with_torchs_last_bits(name: str, dtype: str) -> None:
+    for size, sym in itertools.product((2, 5, 50, 101), (True, False)):
+        mine, other = (
+            getattr(lib.signal.windows, name)(size, sym=sym, dtype=getattr(lib, dtype)) for lib in (microgad, torch)
+        )
+        assert (mine[0], mine[-1]) == (other[0].item(), other[-1].item())
+        np.testing.assert_allclose(mine, other, rtol=0, atol=4e-16 if dtype == "float64" else 2.4e-7)
+
+
+@pytest.mark.parametrize("n", [1, 8, 100])
+def test_fftfreq_has_torchs_last_bits(n: int) -> None:
+    assert microgad.fft.fftfreq(n, 0.3).tolist() == torch.fft.fftfreq(n, 0.3).tolist()
 
 
 @pytest.mark.parametrize("bounds", [(4, -1), (-3, 5), (2.7, -3.9), (0, 6)])

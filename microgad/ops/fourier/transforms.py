@@ -355,7 +355,7 @@ def _frequencies(
     if not (result_dtype.is_floating_point or result_dtype.is_complex):
         raise DtypeError(f"{op} requires a floating point or complex dtype, got {result_dtype}")
     warn_of_resizing(out, len(cycles))
-    frequencies = cycles * np.divide(1.0, n * float(d))
+    frequencies = cycles.astype(result_dtype.dtype) * float(np.divide(1.0, n * float(d)))
     return from_array_into(out, frequencies.astype(result_dtype.dtype), device, requires_grad)
 
 

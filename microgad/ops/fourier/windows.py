@@ -15,6 +15,7 @@ from ...errors import ArgumentError
 from ...type_aliases import Array, Device, Dtype, Layout, Options, Tensor, WindowOptions
 from ..creation import tensor
 from ..creation.data import check_layout, check_options
+from ..creation.ranges import linspace
 from ..support.spelling import tensors_only
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,11 +54,10 @@ def general_cosine(M: int, *, a: Iterable[float], sym: bool = True, **options: U
     if not weights:
         raise ArgumentError("general_cosine: Coefficients cannot be empty")
 
-    def values(n: Any, size: float) -> Any:
-        half = int(size) // 2 + 1
-        angle = 2 * math.pi * n[:half] / size
-        first = weights[0] + sum(((-1) ** k * w * np.cos(k * angle) for k, w in enumerate(weights[1:], 1)), 0 * angle)
-        return np.concatenate((first, first[int(size) - len(n) + 1 : int(size) - half + 1][::-1]))  # the mirror image
+    def values(n: Array, size: float) -> Array:
+        angles = np.arange(len(weights), dtype=n.dtype)[:, None] * _line(n, 0, (len(n) - 1) * (2 * math.pi / size))
+        signed = np.array([-w if k % 2 else w for k, w in enumerate(weights)], n.dtype)
+        return (signed[:, None] * np.cos(angles)).sum(0)
 
     return _make_window("general_cosine", values, M, sym, **options)
 
@@ -94,7 +94,7 @@ def hann(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tenso
 
 @_with_options
 def blackman(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Tensor:
-    """0.42 - 0.5 cos(2πn/N) + 0.08 cos(4πn/N). Source: torch.signal.windows.blackman.
+    """0.42 - 0.5 cos(2πn/N) + 0.08 cos(4πn/N). In float32 it starts at -1e-08. Source: torch.signal.windows.blackman.
 
     >>> torch.signal.windows.blackman(5)[1:4]
     tensor([0.3400, 1.0000, 0.3400])
@@ -121,7 +121,9 @@ def bartlett(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> T
     >>> torch.signal.windows.bartlett(5)
     tensor([0.0000, 0.5000, 1.0000, 0.5000, 0.0000])
     """
-    return _make_window("bartlett", lambda n, size: 1 - np.abs(2 * n / size - 1), M, sym, **options)
+    return _make_window(
+        "bartlett", lambda n, size: 1 - np.abs(_line(n, -1, (len(n) - 1) * (2 / size) - 1)), M, sym, **options
+    )
 
 
 @_with_options
@@ -133,7 +135,12 @@ def cosine(M: int, *, sym: bool = True, **options: Unpack[WindowOptions]) -> Ten
     >>> torch.signal.windows.cosine(3)
     tensor([0.5000, 1.0000, 0.5000])
     """
-    return _make_window("cosine", lambda n, size: np.sin(math.pi * (n + 0.5) / (size + 1)), M, sym, **options)
+
+    def values(n: Array, size: float) -> Array:
+        step = math.pi / (size + 1)
+        return np.sin(_line(n, 0.5 * step, (len(n) - 0.5) * step))
+
+    return _make_window("cosine", values, M, sym, **options)
 
 
 @_with_options
@@ -152,10 +159,12 @@ def exponential(
         raise ArgumentError(f"exponential: Tau must be positive, got: {tau} instead.")
     if sym and center is not None:
         raise ArgumentError("exponential: Center must be None for symmetric windows")
-    return _make_window(
-        "exponential",
-        lambda n, size: np.exp(-np.abs(n - (size / 2 if center is None else center)) / tau), M, sym, **options,
-    )  # fmt: skip
+
+    def values(n: Array, size: float) -> Array:
+        first = -size / 2 if center is None else -center
+        return np.exp(-np.abs(_line(n, first * (1 / tau), (first + len(n) - 1) * (1 / tau))))
+
+    return _make_window("exponential", values, M, sym, **options)
 
 
 @_with_options
@@ -169,7 +178,12 @@ def gaussian(M: int, *, std: float = 1.0, sym: bool = True, **options: Unpack[Wi
     """
     if std <= 0:
         raise ArgumentError(f"gaussian: Standard deviation must be positive, got: {std} instead.")
-    return _make_window("gaussian", lambda n, size: np.exp(-(((n - size / 2) / std) ** 2) / 2), M, sym, **options)
+    step = 1 / (std * math.sqrt(2))
+
+    def values(n: Array, size: float) -> Array:
+        return np.exp(-(_line(n, -size / 2 * step, (len(n) - 1 - size / 2) * step) ** 2))
+
+    return _make_window("gaussian", values, M, sym, **options)
 
 
 @_with_options
@@ -186,9 +200,14 @@ def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Unpack[Wi
     return _make_window("kaiser", lambda n, size: _kaiser(n, size, beta), M, sym, **options)
 
 
-def _kaiser(n: Any, size: float, beta: float) -> Any:
-    x = 2 * n / size - 1
+def _kaiser(n: Array, size: float, beta: float) -> Array:
+    x = 2 * n.astype(np.float64) / size - 1
     return np.i0(beta * np.sqrt(np.maximum(1 - x * x, 0))) / np.i0(beta)
+
+
+def _line(n: Array, first: float, last: float) -> Array:
+    """As many evenly spaced numbers from first to last as n has, in its dtype."""
+    return linspace(first, last, len(n), dtype=n.dtype, device="cpu").array
 
 
 def _make_window(
@@ -196,7 +215,7 @@ def _make_window(
     requires_grad: bool = False, pin_memory: bool | None = False,
     kinds: tuple[Dtype, ...] = (dtypes.float32, dtypes.float64),
 ) -> Tensor:  # fmt: skip
-    """Make the window values(n, N) for n = 0, ..., M - 1, computed in float64; a window of one element is 1."""
+    """Make the window values(n, N) for n = 0, ..., M - 1 in the window's dtype; a window of one element is 1."""
     check_layout(op, layout)
     M = int(M)
     if M < 0:
@@ -204,19 +223,14 @@ def _make_window(
     result_dtype = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
     if result_dtype not in kinds:
         raise ArgumentError(f"{op} expects floating point dtypes {' or '.join(map(str, kinds))}, got: {result_dtype!r}")
-    window = values(np.arange(M, dtype=np.float64), M - 1 if sym else M) if M > 1 else np.ones(M)
+    window = values(np.arange(M).astype(result_dtype.dtype), M - 1 if sym else M) if M > 1 else np.ones(M)
     return tensor(window, dtype=result_dtype, device=device, requires_grad=requires_grad)
 
 
 def _legacy_window(op: str, values: Any, M: int, periodic: bool, **options: Unpack[Options]) -> Tensor:
-    """Make a window of PyTorch's older functions, which also support float16 and compute in the window's dtype."""
-    result_dtype = np.dtype(options.get("dtype") or dtypes.get_default_dtype())
-
-    def rounded(n: Array, size: float) -> Array:
-        return values(n.astype(result_dtype), size)  # NumPy rounds Python numbers to that dtype too, as PyTorch does
-
+    """Make a window of PyTorch's older functions, which also support float16."""
     kinds = (dtypes.float16, dtypes.float32, dtypes.float64)
-    return _make_window(op, rounded, M, not periodic, kinds=kinds, **options)
+    return _make_window(op, values, M, not periodic, kinds=kinds, **options)
 
 
 def _cosine_window(op: str, M: int, periodic: bool, alpha: float, beta: float, options: Options) -> Tensor:
@@ -288,7 +302,4 @@ def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0,
     tensor([0.7898, 1.0000])
     """
 
-    def values(n: Any, size: float) -> Any:
-        return _kaiser(n.astype(np.float64), size, beta)
-
-    return _legacy_window("kaiser_window", values, window_length, periodic, **options)
+    return _legacy_window("kaiser_window", lambda n, size: _kaiser(n, size, beta), window_length, periodic, **options)
