@@ -92,6 +92,7 @@ CLASS_MODULES = {
 DATA_MODULES = "microgad.utils.data."  # whose classes are in PyTorch's modules of the same names
 # PyTorch's modules with the name of a function, which is what their parent module has under this name.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
+vars(ops).update(aten=operators.aten, load_library=operators.load_library)  # of torch.ops
 TORCH_VERSION = "2.13.0"  # the version of PyTorch that programs see
 
 
@@ -150,7 +151,6 @@ class as_torch:
             importlib.import_module(name_of_module)  # inspect looks for the source of the class there
         for name in HOMONYMS:
             sys.modules.setdefault(name, MissingModule(name))
-        vars(ops).update(aten=operators.aten, load_library=operators.load_library)
 
     def __enter__(self) -> ModuleType:
         return self._root

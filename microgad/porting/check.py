@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from .alias import PACKAGES, MissingModule, find_module, missing_message
+from .alias import PACKAGES, MissingModule, MissingName, find_module, missing_message
 
 
 class Absence(NamedTuple):
@@ -63,13 +64,21 @@ def _imported_names(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[Any, di
         module = _module(node.module or "")
         for alias in node.names:
             if alias.name == "*":
-                yield module, {name: getattr(module, name) for name in getattr(module, "__all__", dir(module))}
+                yield module, {name: _member(module, name) for name in getattr(module, "__all__", dir(module))}
                 continue
             try:
-                found = getattr(module, alias.name)
+                found = _member(module, alias.name)
             except AttributeError:
                 found = _module(f"{node.module}.{alias.name}")
             yield found, {alias.asname or alias.name: found}
+
+
+def _member(module: ModuleType, name: str) -> Any:
+    """Return a module's member: a placeholder if it needs a package that isn't installed. Raise AttributeError."""
+    try:
+        return getattr(module, name)
+    except ImportError as error:
+        return MissingName(str(error))
 
 
 def _module(name: str) -> ModuleType:
@@ -83,9 +92,11 @@ def _missing_attributes(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[
             module = _value(node.value, known)
             if isinstance(module, ModuleType) and not isinstance(module, MissingModule):
                 try:
-                    getattr(module, node.attr)
+                    message = missing_message(_member(module, node.attr))
                 except AttributeError as error:
-                    yield node.lineno, str(error)
+                    message = str(error)
+                if message is not None:
+                    yield node.lineno, message
 
 
 def _value(node: ast.AST, known: dict[str, Any]) -> Any:
@@ -94,5 +105,7 @@ def _value(node: ast.AST, known: dict[str, Any]) -> Any:
         return known.get(node.id)
     if isinstance(node, ast.Attribute):
         module = _value(node.value, known)
-        return getattr(module, node.attr, None) if isinstance(module, ModuleType) else None
+        if isinstance(module, ModuleType):
+            with suppress(AttributeError):
+                return _member(module, node.attr)
     return None

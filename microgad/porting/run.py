@@ -18,7 +18,7 @@ USAGE = """usage: python -m microgad program.py [argument ...]
        python -m microgad -m module [argument ...]
        python -m microgad -c code [argument ...]
        python -m microgad - [argument ...]
-       python -m microgad check program.py [program.py ...]
+       python -m microgad check program.py [folder ...]
 
 Runs a program in which `import torch` gives microgad, or lists the names that it uses and microgad lacks.
 """
@@ -85,19 +85,27 @@ def _without_runner_frames(traceback: TracebackType | None) -> TracebackType | N
     return traceback
 
 
-def _check(files: Sequence[str]) -> int:
-    """Print what is missing in each file. Return 1 if anything is, 2 if a file can't be read or isn't Python."""
-    if not files:
+def _check(paths: Sequence[str]) -> int:
+    """Print what is missing in each program, a file or all those in a directory.
+
+    Return 1 if anything is, 2 if a file can't be read or isn't Python, or there is none.
+    """
+    if not paths:
         print(f"python -m microgad check: which program?\n{USAGE}", file=sys.stderr, end="")
         return 2
-    try:
-        absences = {file: check(file) for file in files}
-    except (OSError, SyntaxError) as error:
-        print(f"python -m microgad check: {error}", file=sys.stderr)
-        return 2
-    for file, found in absences.items():
-        for absence in found:
-            print(absence)
-        if not found:
-            print(f"{file}: microgad has all torch names in it; methods of Tensors are not checked")
-    return 1 if any(absences.values()) else 0
+    code = 0
+    for path in paths:
+        files = sorted(map(str, Path(path).rglob("*.py"))) if Path(path).is_dir() else [path]
+        found, errors = [], [] if files else [f"there is no .py file in {path}"]
+        for file in files:
+            try:
+                found += check(file)
+            except (OSError, SyntaxError) as error:
+                errors.append(str(error))
+        print(*found, sep="\n", end="\n" * bool(found))
+        for said in errors:
+            print(f"python -m microgad check: {said}", file=sys.stderr)
+        if not found and not errors:
+            print(f"{path}: microgad has all torch names in it; methods of Tensors are not checked")
+        code = max(code, 2 * bool(errors), bool(found))
+    return code

@@ -290,6 +290,43 @@ nn.Module.absent
     assert "python -m microgad check: '(' was never closed (program.py, line 1)" in result.stderr
 
 
+def test_check_knows_what_programs_find_in_torch_ops(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text("import torch\nkey = torch.ops.aten.add, torch.ops.load_library\n")
+    assert check(file) == []
+
+
+@pytest.mark.parametrize("line", ["import torch; torch.onnx.export", "from torch.onnx import export"])
+def test_check_names_the_package_that_a_name_needs(tmp_path: Path, line: str) -> None:
+    (tmp_path / "program.py").write_text(line)
+    code = "import sys; sys.modules['onnx'] = None; from microgad.porting import check; print(*check('program.py'))"
+    result = run("-c", code, folder=tmp_path)
+    assert result.stdout == "program.py:1: microgad.onnx.export needs onnx: pip install 'microgad[onnx]'\n", (
+        result.stderr
+    )
+
+
+def test_check_reads_all_programs_of_a_folder(tmp_path: Path) -> None:
+    package = tmp_path / "package" / "models"
+    package.mkdir(parents=True)
+    (package / "net.py").write_text("import torch\ntorch.absent\n")
+    (package.parent / "data.py").write_text("import torch\ntorch.ones(2)\n")
+    result = run("-m", "microgad", "check", "package", folder=tmp_path)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.startswith(f"{Path('package', 'models', 'net.py')}:2: microgad has no absent")
+    (package / "net.py").write_text("import torch\n")
+    result = run("-m", "microgad", "check", "package", folder=tmp_path)
+    assert result.stdout == "package: microgad has all torch names in it; methods of Tensors are not checked\n"
+    (package / "broken.py").write_text("x = (")
+    (package / "net.py").write_text("import torch\ntorch.absent\n")
+    result = run("-m", "microgad", "check", "package", folder=tmp_path)
+    assert (result.returncode, "'(' was never closed" in result.stderr) == (2, True)
+    assert "microgad has no absent" in result.stdout
+    (tmp_path / "empty").mkdir()
+    result = run("-m", "microgad", "check", "empty", folder=tmp_path)
+    assert (result.returncode, "there is no .py file in empty" in result.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("command", [(), ("check",)])
 def test_missing_program_file(command: tuple[str, ...]) -> None:
     result = run("-m", "microgad", *command, "absent.py")
