@@ -59,14 +59,12 @@ def _leave_time(test: Any) -> None:
     The first check in a process imports modules, which takes longer than hypothesis's 200 ms. The explanation would be
     of lines of microgad.
     """
-    from hypothesis import Phase, settings
-
     test = getattr(test, "__func__", test)  # of a method
-    own, default = getattr(test, "_hypothesis_internal_use_settings", None), settings.default
-    if own is not None and default is not None:
-        deadline = None if own.deadline == default.deadline else own.deadline
-        phases = [phase for phase in own.phases if phase is not Phase.explain]
-        test._hypothesis_internal_use_settings = settings(own, deadline=deadline, phases=phases)
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is not None:
+        deadline = None if own.deadline == type(own).default.deadline else own.deadline
+        phases = [phase for phase in own.phases if phase.name != "explain"]
+        test._hypothesis_internal_use_settings = type(own)(own, deadline=deadline, phases=phases)
 
 
 def leave_out_own_frames(excinfo: pytest.ExceptionInfo[BaseException], path: Path) -> bool:
