@@ -5,6 +5,8 @@
 >>> (x * x).sum().backward()
 >>> x.grad
 tensor([2., 4.])
+
+(PYTEST_DONT_REWRITE: pytest, which `python -m microgad -m pytest` starts, would warn that this is imported already.)
 """
 
 from os import environ as _environ

@@ -248,6 +248,14 @@ def test_as_torch_raises_if_torch_is_imported() -> None:
     assert "NameTakenError: as_torch: torch itself is imported already" in result.stderr
 
 
+def test_pytest_runs_also_where_its_warnings_are_errors(tmp_path: Path) -> None:
+    """It marks the modules of its plugins to rewrite their assertions, and warns of those that are imported already."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (tmp_path / "test_it.py").write_text("import torch\ndef test_it(): assert torch.ones(2).sum() == 2\n")
+    result = run("-m", "microgad", "-m", "pytest", "-q", folder=tmp_path)
+    assert "1 passed" in result.stdout, result.stderr
+
+
 def test_check_command_lists_missing_names(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(
