@@ -208,3 +208,15 @@ def _all(members: Sequence[Member]) -> Iterator[Member]:
         yield member
         if isinstance(member, ModuleCall):
             stack += reversed(member.members)
+
+
+def where_different(a: ModuleCall, b: Any) -> tuple[ModuleCall, ModuleCall]:
+    """Return two calls, or the only ones inside them, that are of different modules. If none are, return one twice."""
+    while a.path == b.path and len(a.members) == 1 and isinstance(inner := a.members[0], ModuleCall):
+        a, b = inner, b.members[0]
+    return (a, b) if a.path != b.path else (a, a)
+
+
+def last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
+    """Return the part of the last module's path that differs from the first one's: the 11 of "blocks.0 … 11"."""
+    return last[-1] if first[:-1] == last[:-1] else ".".join(last)

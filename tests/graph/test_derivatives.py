@@ -257,3 +257,17 @@ def test_tables_and_memory_count_derivatives_apart_from_the_modules_whose_they_a
     ]  # fmt: skip
     assert [row[1] for row in tape.table().rows][4:7] == ["∂", "∂ 2", "∂ 1"]
     assert "∂ 1 " in str(tape.memory()).splitlines()[-1]
+
+
+def test_an_edge_without_gradient_leads_to_a_leaf_that_the_program_made_of_a_result():
+    net = nn.Sequential(nn.Linear(3, 1))
+    with torch.record(params=net) as tape:
+        between = torch.ones(2, 3).lerp(torch.zeros(2, 3), 0.5).requires_grad_()
+        (g,) = torch.autograd.grad(net(between).sum(), between, create_graph=True)
+        g.norm()
+    (leaf,) = [source for source in tape.sources if source.kind == "leaf"]
+    assert leaf.made_by == tape.ops[0].number
+    assert tape.ops[0].number not in [result.source for result in tape.results]
+    place = tape.sources.index(leaf)
+    assert f'op0 -.->|"(2, 3)"| source{place}' in tape.draw().mermaid
+    assert len(Tape.from_json(tape.to_json()).draw().sketch.edges()) == len(tape.draw().sketch.edges())

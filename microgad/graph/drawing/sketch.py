@@ -12,7 +12,17 @@ from typing import Any
 
 from .. import text
 from ..module_tree import Member, ModuleCall, ModuleTree
-from ..repeats import Read, StructureIds, find_runs, ops_in, reads, sources_in, split_run
+from ..repeats import (
+    Read,
+    StructureIds,
+    find_runs,
+    last_name,
+    ops_in,
+    reads,
+    sources_in,
+    split_run,
+    where_different,
+)  # fmt: skip
 from ..tape import Input, Op, Result, Source, Tape
 
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
@@ -192,8 +202,8 @@ class Sketch:
         self.merge_sources(read, {source.number for source in sources_in(repetitions[0])})
         (first, *others), run, around = repetitions[0], len(self.rolls), self.repeated
         last = next(each for each in reversed(repetitions) if len(each) == len(repetitions[0]))
-        pairs = [_where_different(a, b) for a, b in zip(repetitions[0], last, strict=True) if isinstance(a, ModuleCall)]
-        titles = {a.path: f"{self.short_path(a.path)} … {_last_name(a.parts, b.parts)}" for a, b in pairs if a is not b}
+        pairs = [where_different(a, b) for a, b in zip(repetitions[0], last, strict=True) if isinstance(a, ModuleCall)]
+        titles = {a.path: f"{self.short_path(a.path)} … {last_name(a.parts, b.parts)}" for a, b in pairs if a is not b}
         self.repeated = around | titles
         inside = self.sequence(repetitions[0]) if others else self.singles([first])
         self.repeated = around
@@ -406,6 +416,11 @@ class Sketch:
             counted.add(use)
             if number in self.repetitions and (end := self.end(number, op.number)) is not None:
                 self.ends.setdefault(edge, {})[end] = None
+        for source in self.tape.sources:  # leaves that the program made of results, as by requires_grad_()
+            tail, head = self.box(source.made_by), self.box(source.number)
+            if source.made_by is not None and tail is not None and head is not None and tail is not head:
+                made = Result(source.made_by, 0, "", source.shape or (), source.dtype or "")
+                found[Edge(tail, head, None, made, 0, dashed=True)] += 1
         for box in self.results:
             if (tail := self.box(box.results[0].source)) is not None:
                 found[edge := Edge(tail, box, None, box.results[0], 0)] += box.times
@@ -486,15 +501,3 @@ def _is_repetition(repetitions: Sequence[Sequence[Member]]) -> bool:
     before = {member.number for member in repetitions[0] if isinstance(member, Op)}
     second = repetitions[min(1, len(repetitions) - 1)]
     return any(x.origin in before for member in second for x in getattr(member, "inputs", ()))
-
-
-def _where_different(a: ModuleCall, b: Any) -> tuple[ModuleCall, ModuleCall]:
-    """Return two calls, or the only ones inside them, that are of different modules. If none are, return one twice."""
-    while a.path == b.path and len(a.members) == 1 and isinstance(inner := a.members[0], ModuleCall):
-        a, b = inner, b.members[0]
-    return (a, b) if a.path != b.path else (a, a)
-
-
-def _last_name(first: tuple[str, ...], last: tuple[str, ...]) -> str:
-    """Return the part of the last module's path that differs from the first one's: the 11 of "blocks.0 … 11"."""
-    return last[-1] if first[:-1] == last[:-1] else ".".join(last)

@@ -430,7 +430,8 @@ class Recorder(state.Observer):
         An in-place operation, such as an update of running statistics, counts only if there are no others.
         """
         self.pass_recorder.stop_reading()
-        read = self.decomposed.union(number for op in self.tape for x in op.inputs for number in (x.source, x.written))
+        read: set[int | None] = {number for op in self.tape for x in op.inputs for number in (x.source, x.written)}
+        read |= self.decomposed.union(source.made_by for source in self.tape.sources)
         unread = [op for op in self.tape if op.number not in read]
         for op in [op for op in unread if not op.in_place] or unread:
             for i, (shape, dtype) in enumerate(zip(op.shapes, op.dtypes, strict=True)):
