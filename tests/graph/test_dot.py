@@ -13,6 +13,7 @@ import microgad as torch
 from microgad import state
 from microgad.graph import Graph, Tape, graph
 from microgad.graph.drawing.dot import is_view
+from microgad.graph.drawing.styles import LIGHT
 from microgad.graph.pages.page_data import page_data
 from microgad.ops.linalg import Linear
 
@@ -328,3 +329,13 @@ def test_a_graph_read_from_its_nodes_has_the_views_that_a_recording_sees(f):
     recorded = {op.number: is_view(op) for op in tape}
     read = {op.number: is_view(op) for op in graph(y).tape}
     assert read == {number: recorded[number] for number in read}
+
+
+def test_the_scale_of_colors_is_one_cell_of_the_legend():
+    x = torch.ones(4, requires_grad=True)
+    with torch.record(stats=True) as tape:
+        (x * 3).sum().backward()
+    drawn = tape.draw(color="gradient")
+    assert "gradient norm: 0 … 6 2 operations" in caption(drawn)
+    assert f'BGCOLOR="#FFFFFF:{LIGHT.hot}"' in drawn.source
+    assert "time: not recorded" in caption(tape.draw(color="time"))

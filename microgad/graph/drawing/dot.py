@@ -360,10 +360,10 @@ class DotWriter:
         ) if there]  # fmt: skip
         if self.scale is not None:
             least, color = (self.color.low, self.color(self.color.low)) if self.color.logarithmic else (0.0, 0.0)
-            low = f"{self.scale.label}{', logarithmic' * self.color.logarithmic}: {self.scale.shown(least)}"
-            high = self.scale.shown(self.color.high) if self.values else "not recorded"
-            cells.append(self.swatch(low, interpolate(look.operation, look.hot, color), look.line))
-            cells.append(self.swatch(high, look.hot, look.line))
+            words = f"{self.scale.label}{', logarithmic' * self.color.logarithmic}: "
+            ends = f"{self.scale.shown(least)} … {self.scale.shown(self.color.high)}" if self.values else "not recorded"
+            fill = f"{interpolate(look.operation, look.hot, color)}:{look.hot}"  # a gradient
+            cells.append(self.swatch(words + ends, fill, look.line))
         return cells
 
     def swatch(self, words: str, fill: str, line: str, style: str = "") -> str:
