@@ -19,7 +19,7 @@ from .errors import FROM_FORWARD
 from .state import current
 from .type_aliases import Array
 
-_LARGEST = 1e30  # factors up to it are finite in float32
+_LARGEST = 1e30  # finite factors up to it are finite in float32
 
 
 def update(
@@ -34,7 +34,7 @@ def update(
     state, array = current(), target.array
     if (
         type(factor) not in (int, float)
-        or not -_LARGEST < factor < _LARGEST
+        or _LARGEST <= abs(factor) < math.inf
         or type(array) is not ndarray
         or (array.dtype.char not in "fd" and formula is not replace and not joined)
         or state.observer is not None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+from microgad import updates
 from microgad.ops import elementwise as ops
 from microgad.ops.indexing import SetItem
 
@@ -37,6 +38,10 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "div_ by 0": (lambda x, a, b: x.div_(0.0), lambda x, a, b: x.div(0.0)),
     "copy_": (lambda x, a, b: x.copy_(a), lambda x, a, b: a.clone()),
     "fill_": (lambda x, a, b: x.fill_(0.3), lambda x, a, b: x.new_full(x.shape, 0.3)),
+    "fill_ with -inf": (lambda x, a, b: x.fill_(-torch.inf), lambda x, a, b: x.new_full(x.shape, -torch.inf)),
+    "mul_ by inf": (lambda x, a, b: x.mul_(torch.inf), lambda x, a, b: x.mul(torch.inf)),
+    "add_ scaled by NaN": (lambda x, a, b: x.add_(a, alpha=torch.nan), lambda x, a, b: x.add(a, alpha=torch.nan)),
+    "lerp_ by inf": (lambda x, a, b: x.lerp_(a, torch.inf), lambda x, a, b: x.lerp(a, torch.inf)),
     "zero_": (lambda x, a, b: x.zero_(), lambda x, a, b: x.new_full(x.shape, 0.0)),
     "relu_": (lambda x, a, b: x.relu_(), lambda x, a, b: x.relu()),
     "clamp_": (lambda x, a, b: x.clamp_(-0.5, 0.5), lambda x, a, b: x.clamp(-0.5, 0.5)),
@@ -61,6 +66,15 @@ UPDATES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 
 def bits(x: torch.Tensor) -> bytes:
     return x.array.tobytes()
+
+
+@pytest.mark.host("the updates are for NumPy's arrays")
+def test_numbers_that_are_not_finite_are_plain_and_too_large_ones_are_not() -> None:
+    x = torch.zeros(3)
+    for value in (-torch.inf, torch.inf, torch.nan):
+        assert updates.update("fill_", updates.fill, x, value)
+        assert bits(x) == bits(torch.full((3,), value))
+    assert not updates.update("fill_", updates.fill, x, 1e39)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
@@ -94,7 +108,9 @@ def test_numbers_are_added_to_integers_in_place_as_out_of_place(dtype: Any, numb
             assert bits(in_place(x)) == bits(wanted.to(dtype))
 
 
-@pytest.mark.parametrize("value", [2.5, 7, 300, -1, True, 1e38, float("nan"), "row", "matrix", "other dtype", "itself"])
+@pytest.mark.parametrize(
+    "value", [2.5, 7, 300, -1, True, 1e38, float("nan"), -torch.inf, "row", "matrix", "other dtype", "itself"]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64, torch.int8, torch.uint8, torch.bool])
 def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, value: Any) -> None:
     """Where an observer watches, `x[index] = value` is written by an operation, and errors are the same."""
