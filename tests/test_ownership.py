@@ -198,6 +198,35 @@ def test_a_reshaped_fresh_gradient_is_taken_over_unless_the_derivative_keeps_it(
     assert (g.data_ptr() == addresses[1]) is not kept
 
 
+@pytest.mark.host("CuPy's arrays don't know other views of their memory")
+def test_a_permuted_fresh_gradient_is_taken_over():
+    """As the gradients of weights in channels_last are."""
+    weight = torch.ones(6, 4, 3, 3).contiguous(memory_format=torch.channels_last).requires_grad_()
+    out = torch.nn.functional.conv2d(torch.ones(2, 4, 5, 5), weight)
+    out.sum().backward()
+    assert weight.grad.stride() == weight.stride()
+    assert weight.grad.array.base is not None  # a copy would have none
+
+
+@pytest.mark.host("CuPy's arrays don't know other views of their memory")
+@pytest.mark.parametrize(("shape", "steps"), [((2, 4), (7, 0)), ((2, 2, 2), (3, 3, 1)), ((3, 3), (4, 0))])
+def test_a_gradient_whose_elements_share_memory_is_not_added_to_in_place(shape, steps):
+    """Even if it is as large as its memory."""
+
+    class Strided(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 1
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return np.ndarray(shape, float, np.arange(float(grad.size)), strides=[8 * step for step in steps])
+
+    x = torch.ones(shape, requires_grad=True, dtype=torch.float64)
+    z, other = x * 1, np.arange(100.0, 100 + x.numel()).reshape(shape)
+    (g,) = torch.autograd.grad((z * torch.tensor(other)).sum() + Strided.apply(z).sum(), x)  # `other` is added to it
+    expected = np.ndarray(shape, float, np.arange(float(x.numel())), strides=[8 * step for step in steps]) + other
+    assert g.tolist() == expected.tolist()
+
+
 @pytest.mark.parametrize("view", [lambda g: np.broadcast_to(g * 1, (2, 3)), lambda g: np.repeat(g, 4, 0)[::4]])
 def test_a_gradient_that_repeats_elements_or_is_part_of_an_array_is_copied(view) -> None:
     class Spread(Function):

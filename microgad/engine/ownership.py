@@ -7,14 +7,16 @@ from sys import getrefcount
 
 import numpy as np
 
+from ..backend.memory_layout import overlaps
 from ..type_aliases import Array
 
 
 def alone(x: Array) -> bool:
-    """Whether `x` is a reshaped view of a whole array to which nothing else refers."""
+    """Whether `x` is a reshaped or permuted view of a whole array to which nothing else refers."""
     if type(x) is not np.ndarray or type(x.base) is not np.ndarray or getrefcount(x.base) > 2:  # of x and this call
         return False
-    return x.flags.forc and x.flags.writeable and x.nbytes == x.base.nbytes and x.base.base is None
+    whole = x.nbytes == x.base.nbytes and (x.flags.forc or not overlaps(x.shape, x.strides))
+    return whole and x.flags.writeable and x.base.base is None
 
 
 def _sole() -> int:
