@@ -333,6 +333,26 @@ def test_singular_matrices_raise_or_are_reported_in_info() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
+def test_decompositions_that_do_not_converge_raise() -> None:
+    """CuPy's only do if cupyx.errstate asks for it, and its eig takes NaN."""
+    x = torch.full((2, 3, 3), torch.nan)
+    for call in (torch.linalg.eigh, torch.linalg.eigvalsh, torch.linalg.svd, torch.linalg.svdvals):
+        with pytest.raises(torch.linalg.LinAlgError, match="The algorithm failed to converge because the input matrix"):
+            call(x.cuda())
+    for call in (torch.linalg.eig, torch.linalg.eigvals):
+        with pytest.raises(RuntimeError, match="input tensor should not contain infs or NaNs"):
+            call(x.cuda())
+
+
+@pytest.mark.usefixtures("cuda")
+def test_equations_without_right_hand_sides_have_empty_solutions() -> None:
+    """CuPy divides by their number."""
+    a, b = torch.eye(3).expand(2, 3, 3).cuda(), torch.ones(3, 0).cuda()
+    assert torch.linalg.solve(a, b.expand(2, 3, 0)).shape == (2, 3, 0)
+    assert torch.linalg.solve_triangular(a, b, upper=True).shape == (2, 3, 0)
+
+
+@pytest.mark.usefixtures("cuda")
 def test_solve_broadcasts_batch_dimensions() -> None:
     """CuPy's solve doesn't broadcast."""
     a, b = torch.randn(2, 1, 3, 3, dtype=torch.float64), torch.randn(4, 3, 2, dtype=torch.float64)

@@ -52,14 +52,14 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         ),
     ),
     (
-        r"Eigenvalues did not converge",
+        r"Eigenvalues did not converge|Error reported by \w*(sy|he|ge)ev\w* in cuSOLVER.*",
         lambda m: (
             "The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
             "eigenvalues"
         ),
     ),
     (
-        r"SVD did not converge",
+        r"SVD did not converge|Error reported by \w*gesvd\w* in cuSOLVER.*",
         lambda m: "The algorithm failed to converge because the input matrix contained non-finite values.",
     ),
     (r"Array must not contain infs or NaNs", lambda m: "input tensor should not contain infs or NaNs."),

@@ -209,7 +209,7 @@ class ndarray:
             return NotImplemented
         try:
             check_function(func, args, kwargs)
-        except TypeError:
+        except (TypeError, ValueError):
             if not called_by_test():
                 raise
             return func(*bare(args), **bare(kwargs))

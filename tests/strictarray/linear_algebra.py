@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-NUMERICAL = ("Singular matrix", "Matrix is not positive definite")
+NOT_FINITE = "Array must not contain infs or NaNs"  # which CuPy doesn't look for
+# What CuPy says instead, if asked.
+REPORT = "Error reported by {} in cuSOLVER. devInfo = [1]. Please refer to the cuSOLVER documentation."
+ROUTINES = {
+    "Eigenvalues did not converge": REPORT.format("xsyevd"),
+    "SVD did not converge": REPORT.format("dgesvd"),
+}
+NUMERICAL = ("Singular matrix", "Matrix is not positive definite", NOT_FINITE, *ROUTINES)
 _state = {"linalg": "ignore"}
 
 
@@ -27,12 +34,16 @@ def call_as_cupy(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     try:
         return func(*args, **kwargs)
     except np.linalg.LinAlgError as error:
-        if _state["linalg"] == "raise" or str(error) not in NUMERICAL:
-            raise
-        return func(np.broadcast_to(np.eye(*args[0].shape[-2:]), args[0].shape), *args[1:], **kwargs) * np.nan
+        said = str(error)
+        if (_state["linalg"] == "raise" and said != NOT_FINITE) or said not in NUMERICAL:
+            raise np.linalg.LinAlgError(ROUTINES.get(said, said)) from None
+        found = func(np.broadcast_to(np.eye(*args[0].shape[-2:]), args[0].shape), *args[1:], **kwargs)
+        return tuple([x * np.nan for x in found]) if isinstance(found, tuple) else found * np.nan
 
 
 def check_solve(a: Any, b: Any) -> None:
-    """Raise ValueError if batch axes would have to broadcast."""
+    """Raise an error if batch axes would have to broadcast, or if batches have no columns."""
     if b.ndim > 1 and a.shape[:-1] != b.shape[:-1]:
         raise ValueError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")
+    if a.ndim > 2 and a.size and not b.shape[-1]:
+        raise ZeroDivisionError("division by zero")

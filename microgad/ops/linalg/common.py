@@ -80,9 +80,9 @@ def _of_finite(svd: Callable[[Any], Sequence[Any]], x: Array) -> tuple[Array, ..
     if backend.on_cpu(x) and np.isfinite(x).all():
         return tuple(svd(x))
     endless = np.isinf(x).any((-2, -1), keepdims=True) & ~np.isnan(x).any((-2, -1), keepdims=True)
-    return tuple(
-        np.where(endless if y.ndim == x.ndim else endless[..., 0], np.nan, y) for y in svd(np.where(endless, 0, x))
-    )
+    with backend.checked(x):
+        factors = svd(np.where(endless, 0, x))
+    return tuple(np.where(endless if y.ndim == x.ndim else endless[..., 0], np.nan, y) for y in factors)
 
 
 def cabs1(x: Array) -> Array:
@@ -95,6 +95,8 @@ def solve_arrays(a: Array, b: Array) -> Array:
     if a.shape[:-2] != b.shape[:-2]:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         a, b = np.broadcast_to(a, lead + a.shape[-2:]), np.broadcast_to(b, lead + b.shape[-2:])
+    if backend.is_gpu(a) and not b.shape[-1]:
+        return b  # CuPy divides by its number of columns
     with backend.checked(a):
         return np.linalg.solve(a, b)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import return_types
+from ... import backend, return_types
 from ...errors import ArgumentError, GraphError
 from ...function import Function
 from ...state import composite
@@ -34,7 +34,8 @@ class Eigh(Function):
     symbol, operator, numpy, conjugates, materializes = "λ, v", "linalg_eigh", np.linalg.eigh, False, False
 
     def forward(self, x):
-        w, v = np.linalg.eigh(x, self.triangle)
+        with backend.checked(x):
+            w, v = np.linalg.eigh(x, self.triangle)
         return layouts.row_major(w), by_columns(v)
 
     def backward(self, grad, out):
@@ -57,7 +58,16 @@ class EigenvaluesH(Function):
     symbol, operator, numpy = "λ", "linalg_eigvalsh", np.linalg.eigvalsh
 
     def forward(self, x):
-        return layouts.row_major(np.linalg.eigvalsh(x, self.triangle))
+        with backend.checked(x):
+            return layouts.row_major(np.linalg.eigvalsh(x, self.triangle))
+
+
+def _of_finite(eig: Any, x: Array) -> Any:
+    """eig(x). Raises LinAlgError for NaN and infinity, which CuPy doesn't look for, and if it doesn't converge."""
+    if backend.is_gpu(x) and not np.isfinite(x).all():
+        raise np.linalg.LinAlgError("Array must not contain infs or NaNs")
+    with backend.checked(x):
+        return eig(x)
 
 
 class Eig(Function):
@@ -66,7 +76,7 @@ class Eig(Function):
     symbol, operator, numpy, conjugates, materializes = "λ, v", "linalg_eig", np.linalg.eig, False, False
 
     def forward(self, x):
-        w, v = np.linalg.eig(x)
+        w, v = _of_finite(np.linalg.eig, x)
         dtype = np.result_type(x.dtype, np.complex64)
         return w.astype(dtype, "C"), by_columns(v.astype(dtype))
 
@@ -89,7 +99,7 @@ class Eigenvalues(Function):
     symbol, operator, numpy = "λ", "linalg_eigvals", np.linalg.eigvals
 
     def forward(self, x):
-        return np.linalg.eigvals(x).astype(np.result_type(x.dtype, np.complex64), "C")
+        return _of_finite(np.linalg.eigvals, x).astype(np.result_type(x.dtype, np.complex64), "C")
 
 
 class SVD(Function):
