@@ -35,6 +35,17 @@ def warnings_are_errors():
         yield
 
 
+def test_cupy_s_functions_give_no_warning_where_microgad_calls_them(warnings_are_errors):
+    """CuPy's np.where converts a number to the dtype on the host: in a module of its own, by NumPy."""
+    in_cupy = {"__name__": "cupy._sorting.search", "np": np}
+    exec("def where(): return np.array(1e300).astype(np.float32)", in_cupy)
+    in_microgad = {"__name__": "microgad.ops.selection", "where": in_cupy["where"]}
+    exec("def forward(): return where()", in_microgad)
+    assert in_microgad["forward"]() == np.inf
+    with pytest.raises(RuntimeWarning, match="overflow encountered in cast"):
+        in_cupy["where"]()
+
+
 @pytest.mark.parametrize("compute", NON_FINITE)
 def test_nan_and_infinity_give_no_warning(warnings_are_errors, compute):
     y = compute(torch.tensor([0.0, -1.0, torch.inf, -torch.inf, 3e38]))

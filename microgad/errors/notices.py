@@ -62,14 +62,17 @@ class _BehindOurs(list[Any]):
         super().__setitem__(slice(1, None) if index == slice(None) else index, items)  # [:] by warnings.resetwarnings
 
 
+FOREIGN = ("numpy.", "cupy.", "warnings")  # names of modules that microgad's arithmetic goes through
+
+
 class _CalledByMicrogad:
-    """A filter's module pattern that also matches modules of NumPy where microgad is the caller."""
+    """A filter's module pattern that also matches modules of NumPy and CuPy where microgad is the caller."""
 
     pattern = r"microgad\."  # scikit-learn reads it, to pass the filters on to other threads and processes
 
     def match(self, module: str) -> bool:
         frame = sys._getframe(1)
-        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("numpy.", "warnings")):
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(FOREIGN):
             frame = frame.f_back
         name: str = frame.f_globals.get("__name__", "")
         return name.startswith("microgad.")
