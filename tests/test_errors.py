@@ -191,6 +191,18 @@ def test_an_out_with_elements_becomes_a_single_number() -> None:
     assert out.item() == 1.5
 
 
+@pytest.mark.parametrize(
+    "name", ["add", "div", "maximum", "clamp_min", "atan2", "lt", "logical_or", "remainder", "addcmul", "lerp", "where"]
+)
+def test_an_operand_that_is_broadcast_is_no_out(name: str) -> None:
+    x, bias = torch.ones(2, 2), torch.tensor([1.0, 2.0])
+    inputs = {"addcmul": (x, x, bias), "lerp": (x, bias, 0.5), "where": (x > 0, x, bias)}.get(name, (x, bias))
+    with pytest.raises(RuntimeError, match=r"output with shape \[2\] doesn't match the broadcast shape \[2, 2\]"):
+        getattr(torch, name)(*inputs, out=bias)
+    assert bias.tolist() == [1, 2]
+    assert bias._version == 0
+
+
 @pytest.mark.parametrize("name", ["amax", "aminmax", "signbit", "frexp", "nonzero", "isposinf", "neg", "sgn"])
 def test_an_out_of_another_dtype_raises_where_pytorch_does_not_cast(name: str) -> None:
     x = torch.tensor([1.0])

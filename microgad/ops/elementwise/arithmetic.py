@@ -231,7 +231,8 @@ def addcmul(
     >>> torch.addcmul(torch.tensor([1.0, 2.0]), torch.tensor([3.0]), torch.tensor([4.0]), value=0.5)
     tensor([7., 8.])
     """
-    return into(out, _add_scaled("addcmul", input, operator.mul, tensor1, tensor2, value))
+    result = _add_scaled("addcmul", input, operator.mul, tensor1, tensor2, value)
+    return into(out, result, operands=(input, tensor1, tensor2))
 
 
 @numbers_first
@@ -248,7 +249,8 @@ def addcdiv(
     """
     if tensor1.array.dtype.kind in "biu" and tensor2.array.dtype.kind in "biu":
         raise DtypeError("Integer division with addcdiv is no longer supported: convert tensor1 or tensor2")
-    return into(out, _add_scaled("addcdiv", input, operator.truediv, tensor1, tensor2, value))
+    result = _add_scaled("addcdiv", input, operator.truediv, tensor1, tensor2, value)
+    return into(out, result, operands=(input, tensor1, tensor2))
 
 
 def _add_scaled(op: str, input: Tensor, combine: Any, tensor1: Tensor, tensor2: Tensor, value: complex) -> Tensor:
@@ -323,7 +325,7 @@ def lerp(input: Tensor, end: Tensor, weight: Operand, *, out: Tensor | None = No
     >>> torch.lerp(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 8.0]), 0.5)
     tensor([2., 5.])
     """
-    return into(out, Lerp.apply(*require_tensors("lerp", input, end), weight))
+    return apply_into(out, Lerp, *require_tensors("lerp", input, end), weight)
 
 
 subtract, multiply, negative = sub, mul, neg

@@ -13,7 +13,7 @@ from ...function import Function
 from ...state import observed
 from ...type_aliases import Array, Operand, Tensor
 from ..support.blocks import by_rows
-from ..support.out import into
+from ..support.out import apply_into, into
 from ..support.spelling import tensors_only
 from .operands import require_one_tensor, require_tensor, require_tensors
 
@@ -60,7 +60,7 @@ def eq(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.eq(torch.tensor([1, 2, 3]), 2)
     tensor([False,  True, False])
     """
-    return into(out, Equal.apply(require_tensor("eq", input), other))
+    return apply_into(out, Equal, require_tensor("eq", input), other)
 
 
 def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -69,7 +69,7 @@ def ne(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ne(torch.tensor([1, 2, 3]), 2)
     tensor([ True, False,  True])
     """
-    return into(out, NotEqual.apply(require_tensor("ne", input), other))
+    return apply_into(out, NotEqual, require_tensor("ne", input), other)
 
 
 def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -80,7 +80,7 @@ def lt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.lt(torch.tensor([1, 2, 3]), 2)
     tensor([ True, False, False])
     """
-    return into(out, Less.apply(require_tensor("lt", input), other))
+    return apply_into(out, Less, require_tensor("lt", input), other)
 
 
 def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -91,7 +91,7 @@ def le(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.le(torch.tensor([1, 2, 3]), 2)
     tensor([ True,  True, False])
     """
-    return into(out, LessEqual.apply(require_tensor("le", input), other))
+    return apply_into(out, LessEqual, require_tensor("le", input), other)
 
 
 def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -102,7 +102,7 @@ def gt(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.gt(torch.tensor([1, 2, 3]), 2)
     tensor([False, False,  True])
     """
-    return into(out, Greater.apply(require_tensor("gt", input), other))
+    return apply_into(out, Greater, require_tensor("gt", input), other)
 
 
 def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -113,7 +113,7 @@ def ge(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.ge(torch.tensor([1, 2, 3]), 2)
     tensor([False,  True,  True])
     """
-    return into(out, GreaterEqual.apply(require_tensor("ge", input), other))
+    return apply_into(out, GreaterEqual, require_tensor("ge", input), other)
 
 
 def isnan(input: Tensor) -> Tensor:

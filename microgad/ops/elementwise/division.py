@@ -15,7 +15,7 @@ from ...function.half import HALF, by_forward, wide
 from ...type_aliases import Array, Operand, Tensor
 from ..support import fast_numpy, layouts
 from ..support.blocks import by_rows, in_blocks
-from ..support.out import apply_into, into
+from ..support.out import apply_into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensor, require_tensors, wrap_scalars
 
@@ -238,7 +238,7 @@ def floor_divide(input: Operand, other: Operand, *, out: Tensor | None = None) -
     >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
     tensor([-4,  3])
     """
-    return into(out, FloorDivide.apply(*wrap_scalars(input, other)))
+    return apply_into(out, FloorDivide, *wrap_scalars(input, other))
 
 
 class Remainder(Function):
@@ -276,7 +276,7 @@ def remainder(input: Operand, other: Operand, *, out: Tensor | None = None) -> T
     >>> torch.remainder(torch.tensor([-3.0, 5.5]), 2)
     tensor([1.0000, 1.5000])
     """
-    return into(out, Remainder.apply(*require_one_tensor("remainder", input, other)))
+    return apply_into(out, Remainder, *require_one_tensor("remainder", input, other))
 
 
 class Fmod(Function):
@@ -312,7 +312,7 @@ def fmod(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
     >>> torch.fmod(torch.tensor([-3.0, 5.5]), 2)
     tensor([-1.0000,  1.5000])
     """
-    return into(out, Fmod.apply(require_tensor("fmod", input), other))
+    return apply_into(out, Fmod, require_tensor("fmod", input), other)
 
 
 Gcd: type[Function] = non_differentiable("Gcd", "gcd", np.gcd, "iu", __name__)
@@ -336,7 +336,7 @@ def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.gcd(torch.tensor([12, 5]), torch.tensor([18, 10]))
     tensor([6, 5])
     """
-    return into(out, Gcd.apply(*require_tensors("gcd", input, other)))
+    return apply_into(out, Gcd, *require_tensors("gcd", input, other))
 
 
 def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -347,7 +347,7 @@ def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.lcm(torch.tensor([4, 5]), torch.tensor([6, 10]))
     tensor([12, 10])
     """
-    return into(out, Lcm.apply(*require_tensors("lcm", input, other)))
+    return apply_into(out, Lcm, *require_tensors("lcm", input, other))
 
 
 divide, true_divide = div, div

@@ -13,7 +13,7 @@ from ...function.half import by_forward
 from ...type_aliases import Array, Operand, Tensor
 from ..support import fast_numpy, layouts
 from ..support.blocks import by_blocks
-from ..support.out import apply_into, into
+from ..support.out import apply_into
 from .operands import require_one_tensor, require_tensors
 from .selection import Select, Where, finite_at
 
@@ -252,7 +252,7 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
     >>> torch.logaddexp2(torch.tensor([1.0, 1000.0]), torch.tensor([1.0, 0.0]))
     tensor([   2., 1000.])
     """
-    return into(out, LogAddExp2.apply(*require_tensors("logaddexp2", input, other)))
+    return apply_into(out, LogAddExp2, *require_tensors("logaddexp2", input, other))
 
 
 _REAL = dtypes.only("f", dtypes.promote_floating)
@@ -288,7 +288,7 @@ def xlogy(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tenso
     >>> torch.xlogy(torch.tensor([0.0, 2.0]), torch.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
-    return into(out, XLogY.apply(*require_one_tensor("xlogy", input, other)))
+    return apply_into(out, XLogY, *require_one_tensor("xlogy", input, other))
 
 
 class Sigmoid(Function):

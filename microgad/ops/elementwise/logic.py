@@ -9,7 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...function import Function
 from ...type_aliases import Array, Operand, Tensor
-from ..support.out import into
+from ..support.out import apply_into, into
 from .comparison import non_differentiable
 from .operands import require_one_tensor, require_tensors
 
@@ -59,7 +59,7 @@ def logical_and(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
     >>> torch.logical_and(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([False,  True])
     """
-    return into(out, LogicalAnd.apply(*require_tensors("logical_and", input, other)))
+    return apply_into(out, LogicalAnd, *require_tensors("logical_and", input, other))
 
 
 def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -70,7 +70,7 @@ def logical_or(input: Tensor, other: Operand, *, out: Tensor | None = None) -> T
     >>> torch.logical_or(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([True, True])
     """
-    return into(out, LogicalOr.apply(*require_tensors("logical_or", input, other)))
+    return apply_into(out, LogicalOr, *require_tensors("logical_or", input, other))
 
 
 def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -81,7 +81,7 @@ def logical_xor(input: Tensor, other: Operand, *, out: Tensor | None = None) -> 
     >>> torch.logical_xor(torch.tensor([0, 1]), torch.tensor([2, 3]))
     tensor([ True, False])
     """
-    return into(out, LogicalXor.apply(*require_tensors("logical_xor", input, other)))
+    return apply_into(out, LogicalXor, *require_tensors("logical_xor", input, other))
 
 
 def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -101,7 +101,7 @@ def bitwise_and(input: Operand, other: Operand, *, out: Tensor | None = None) ->
     >>> torch.bitwise_and(torch.tensor([6]), 3)
     tensor([2])
     """
-    return into(out, BitwiseAnd.apply(*require_one_tensor("bitwise_and", input, other)))
+    return apply_into(out, BitwiseAnd, *require_one_tensor("bitwise_and", input, other))
 
 
 def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -112,7 +112,7 @@ def bitwise_or(input: Operand, other: Operand, *, out: Tensor | None = None) -> 
     >>> torch.bitwise_or(torch.tensor([6]), 3)
     tensor([7])
     """
-    return into(out, BitwiseOr.apply(*require_one_tensor("bitwise_or", input, other)))
+    return apply_into(out, BitwiseOr, *require_one_tensor("bitwise_or", input, other))
 
 
 def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -123,7 +123,7 @@ def bitwise_xor(input: Operand, other: Operand, *, out: Tensor | None = None) ->
     >>> torch.bitwise_xor(torch.tensor([6]), 3)
     tensor([5])
     """
-    return into(out, BitwiseXor.apply(*require_one_tensor("bitwise_xor", input, other)))
+    return apply_into(out, BitwiseXor, *require_one_tensor("bitwise_xor", input, other))
 
 
 def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -144,7 +144,7 @@ def bitwise_left_shift(input: Operand, other: Operand, *, out: Tensor | None = N
     >>> torch.bitwise_left_shift(torch.tensor([1, 3]), 2)
     tensor([ 4, 12])
     """
-    return into(out, LeftShift.apply(*require_one_tensor("bitwise_left_shift", input, other)))
+    return apply_into(out, LeftShift, *require_one_tensor("bitwise_left_shift", input, other))
 
 
 def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -156,4 +156,4 @@ def bitwise_right_shift(input: Operand, other: Operand, *, out: Tensor | None = 
     >>> torch.bitwise_right_shift(torch.tensor([-8, 3]), 1)
     tensor([-4,  1])
     """
-    return into(out, RightShift.apply(*require_one_tensor("bitwise_right_shift", input, other)))
+    return apply_into(out, RightShift, *require_one_tensor("bitwise_right_shift", input, other))

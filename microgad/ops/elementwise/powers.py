@@ -299,7 +299,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     require_tensors("ldexp", input, other)
     if input.is_floating_point() and other.array.dtype.kind in "biu":
-        return into(out, Ldexp.apply(input, other))
+        return apply_into(out, Ldexp, input, other)
     if input.is_complex() and other.array.dtype.kind in "biu":
         other = other.to(input.dtype.to_real())  # or a complex128 number times a float32 power would be complex64
     if input.is_floating_point() and other.is_floating_point():

@@ -11,7 +11,7 @@ from ...function.half import by_forward, unless_converted
 from ...type_aliases import Array, Tensor
 from ..support import fast_numpy, layouts
 from ..support.blocks import in_blocks
-from ..support.out import apply_into, into
+from ..support.out import apply_into
 from ..support.spelling import tensors_only
 from .operands import require_tensors
 from .selection import Select
@@ -180,7 +180,7 @@ def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     >>> torch.nextafter(torch.tensor([1.0]), torch.tensor([2.0])) - 1 == torch.finfo(torch.float32).eps
     tensor([True])
     """
-    return into(out, NextAfter.apply(*require_tensors("nextafter", input, other)))
+    return apply_into(out, NextAfter, *require_tensors("nextafter", input, other))
 
 
 fix = trunc

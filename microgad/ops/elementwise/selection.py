@@ -225,7 +225,7 @@ def clamp_min(input: Tensor, min: Operand, *, out: Tensor | None = None) -> Tens
     tensor([0.0000, 0.5000])
     """
     result = Clamp.apply(require_tensor("clamp_min", input), min, None)
-    return into(out, with_torch_name(f"ClampMinBackward{int(hasattr(min, 'array'))}", result))
+    return into(out, with_torch_name(f"ClampMinBackward{int(hasattr(min, 'array'))}", result), operands=(input, min))
 
 
 def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tensor:
@@ -237,7 +237,7 @@ def clamp_max(input: Tensor, max: Operand, *, out: Tensor | None = None) -> Tens
     tensor([0.5000, 1.0000])
     """
     result = Clamp.apply(require_tensor("clamp_max", input), None, max)
-    return into(out, with_torch_name(f"ClampMaxBackward{int(hasattr(max, 'array'))}", result))
+    return into(out, with_torch_name(f"ClampMaxBackward{int(hasattr(max, 'array'))}", result), operands=(input, max))
 
 
 class RaisedCopy(Function):
@@ -406,7 +406,7 @@ def where(
         return indices_where(condition)
     if isinstance(condition, function.Tensor) and condition.array.dtype == np.uint8:
         once("where received a uint8 condition tensor, which is deprecated: use a boolean condition instead")
-    return into(out, Where.apply(condition, input, other), exact="where")
+    return apply_into(out, Where, condition, input, other, exact="where")
 
 
 @observed

@@ -187,7 +187,7 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
     >>> torch.heaviside(torch.tensor([-1.5, 0.0, 2.0]), torch.tensor([0.5]))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    return into(out, Heaviside.apply(*require_tensors("heaviside", input, values)), exact="heaviside")
+    return apply_into(out, Heaviside, *require_tensors("heaviside", input, values), exact="heaviside")
 
 
 absolute = abs

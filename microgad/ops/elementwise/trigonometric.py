@@ -171,7 +171,7 @@ def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     >>> torch.atan2(torch.tensor([1.0, -1.0]), torch.tensor([1.0, -1.0]))
     tensor([ 0.7854, -2.3562])
     """
-    return into(out, Atan2.apply(*require_tensors("atan2", input, other)))
+    return apply_into(out, Atan2, *require_tensors("atan2", input, other))
 
 
 class Sinc(Function):

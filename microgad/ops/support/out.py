@@ -29,7 +29,7 @@ def apply_into(out: Any, op: type[Function], *inputs: Any, exact: str = "", **se
         return op.apply(*inputs, **settings)
     if _written(out, op, inputs, settings):
         return out
-    return into(out, op.apply(*inputs, **settings), exact)
+    return into(out, op.apply(*inputs, **settings), exact, operands=inputs)
 
 
 def _written(out: Any, op: type[Function], inputs: Any, settings: dict[str, Any]) -> bool:
@@ -53,13 +53,13 @@ def _written(out: Any, op: type[Function], inputs: Any, settings: dict[str, Any]
         return False  # computed apart from `out`, it raises a better message
 
 
-def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
+def into(out: Any, result: R, exact: str = "", quiet: bool = False, operands: Any = ()) -> R:
     """Return the result, or, if `out` is given, write the result into it and return `out`.
 
     Several results take a tuple of as many Tensors. An `out` of another shape is resized, as in PyTorch, with a warning
-    unless `quiet`. Raises RuntimeError if the result cannot be cast to out's dtype, or, where `exact` names an
-    operation that does not cast, if the dtypes differ; and, as in PyTorch, if a gradient is required. Raises TypeError
-    for a single Tensor in place of several, and for the opposite.
+    unless `quiet`; one of the `operands` isn't. Raises RuntimeError if the result cannot be cast to out's dtype, or,
+    where `exact` names an operation that does not cast, if the dtypes differ; and, as in PyTorch, if a gradient is
+    required. Raises TypeError for a single Tensor in place of several, and for the opposite.
     """
     if out is None:
         return result
@@ -73,7 +73,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
     for target, value in zip(outs, results, strict=True):
         if not hasattr(target, "array"):
             raise errors.DtypeError(f"argument 'out' must be Tensor, not {type(target).__name__}")
-        _check(target, value, exact)  # all are checked before the first one is written to
+        _check(target, value, exact, operands)  # all are checked before the first one is written to
     for target, value in zip(outs, results, strict=True):
         _put(target, value, quiet)
     if several:
@@ -81,7 +81,7 @@ def into(out: Any, result: R, exact: str = "", quiet: bool = False) -> R:
     return out
 
 
-def _check(out: Tensor, result: Any, exact: str) -> None:
+def _check(out: Tensor, result: Any, exact: str, operands: Any) -> None:
     if is_recorded(out, result):
         raise errors.GraphError(
             "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
@@ -95,6 +95,10 @@ def _check(out: Tensor, result: Any, exact: str) -> None:
         raise errors.DeviceError(
             "Expected all tensors to be on the same device, but found at least two devices, "
             f"{result.device} and {out.device}! (the result and out)"
+        )
+    if any(x is out for x in operands) and tuple(out.shape) != tuple(result.shape):
+        raise errors.ShapeError(
+            f"out=: output with shape {[*out.shape]} doesn't match the broadcast shape {[*result.shape]}"
         )
     if expanded_axes(out.array) and out.shape == result.shape:
         raise errors.ArgumentError(
