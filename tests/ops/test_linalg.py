@@ -465,6 +465,11 @@ def test_the_driver_of_full_rank_refuses_rows_that_are_sums_of_others_up_to_roun
     assert not torch.linalg.lstsq(0 * powers, powers[:, :1], driver="gels").solution.any()
 
 
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_powers_of_integers_are_int64_however_many(n):
+    assert torch.vander(torch.tensor([2, 3], dtype=torch.int8), n).dtype is torch.int64
+
+
 def test_lobpcg_and_its_gradient_read_both_triangles():
     x = torch.tensor([[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 3.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: torch.lobpcg(x, k=1)[0], x)

@@ -112,7 +112,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 
 def _powers(x: Tensor, count: int) -> Tensor:
-    x = x.to(dtypes.int64) if x.array.dtype.kind == "b" else x
+    x = x.to(dtypes.int64) if x.array.dtype.kind in "biu" else x
     x = unsqueeze(x, -1)
     ones = x.new_ones((*x.shape[:-1], min(count, 1)))
     return ones if count < 2 else cat((ones, cumprod(x.expand(*x.shape[:-1], count - 1), -1)), -1)
