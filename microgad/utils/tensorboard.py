@@ -6,7 +6,7 @@ import functools
 import importlib
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import MicrogadError
 from ..errors.notices import once
@@ -113,6 +113,19 @@ class SummaryWriter(metaclass=_Later):
     >>> torch.utils.tensorboard.SummaryWriter.__name__
     'SummaryWriter'
     """
+
+    if TYPE_CHECKING:  # tensorboardX's class, which has no types either
+
+        def __init__(
+            self, log_dir: str | os.PathLike[str] | None = None, comment: str = "", purge_step: int | None = None,
+            max_queue: int = 10, flush_secs: float = 120, filename_suffix: str = "", **options: Any,
+        ) -> None: ...  # fmt: skip
+
+        def __enter__(self) -> Self: ...
+
+        def __exit__(self, *error: object) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 _define_getattr(globals())

@@ -19,6 +19,7 @@ from microgad import Tensor, nn, return_types
 from microgad.nn.modules.loss import _WeightedLoss
 from microgad.nn.utils.rnn import PackedSequence, pack_sequence
 from microgad.utils.data import DataLoader, Dataset, TensorDataset
+from microgad.utils.tensorboard import SummaryWriter
 
 x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
 
@@ -438,3 +439,6 @@ def values_and_names(seed: np.int64, config: dict[str, Any]) -> None:
     torch.compile(nn.ReLU(), fullgraph=True, mode="max-autotune", options={"trace.enabled": True})
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True):
         pass
+    with SummaryWriter("runs", flush_secs=30) as writer:
+        assert_type(writer, SummaryWriter)
+        writer.add_scalar("loss", x.sum(), 0)
