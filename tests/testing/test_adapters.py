@@ -13,7 +13,7 @@ import pytest
 import microgad
 import microgad.nn.functional as F
 from microgad import nn
-from microgad.errors import ArgumentError, DtypeError, GraphError, ShapeError
+from microgad.errors import ArgumentError, DtypeError, FunctionError, GraphError, ShapeError
 from microgad.testing import GradcheckError, check_grads, check_op, torch_function
 from microgad.testing.adapters import adapt, name_of, with_arguments
 from microgad.testing.adapters.foreign import Arguments, arrays_of
@@ -220,6 +220,13 @@ class TestNumPy:
     def test_a_wrong_number_of_gradients(self):
         with pytest.raises(ShapeError, match="<lambda>: its vjp returned 1 gradient for 2 arrays"):
             check_grads(lambda x, y: x * y, (random(3), random(3)), vjp=lambda grad, x, y: grad * y)
+
+    def test_a_vjp_with_other_parameters(self):
+        message = r"multiply: its vjp is called as vjp\(grad, args\[0\], args\[1\]\), but .* takes 1 positional"
+        with pytest.raises(FunctionError, match=message):
+            check_grads(np.multiply, (random(3), random(3)), vjp=lambda grad: grad)
+        with pytest.raises(TypeError, match=r"^unsupported operand"):  # an error of the vjp itself
+            check_grads(np.sin, [random(3)], vjp=lambda grad, x: grad + None)
 
     def test_a_gradient_that_is_not_floating_point(self):
         with pytest.raises(DtypeError, match="vjp returned int64 for array 0, expected a float"):

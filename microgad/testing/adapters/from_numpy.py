@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ... import backend
-from ...errors import DtypeError, GraphError, ShapeError, place
+from ...errors import DtypeError, FunctionError, GraphError, ShapeError, place
 from ...errors.wording import plural
 from ...ops.support.bare import bare
 from ...pytree import tree_leaves
@@ -73,7 +73,13 @@ class _OfNumPy:
     def _call_vjp(self, grads: tuple[Any, ...], inputs: tuple[Any, ...]) -> list[Any]:
         """Call the vjp, and return a checked gradient for each input that needs one."""
         args, settings = self.arguments.filled(inputs)
-        found = self.vjp(unpacked(grads), *args, **settings)
+        try:
+            found = self.vjp(unpacked(grads), *args, **settings)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # not from inside the vjp
+                called = ", ".join(["grad", *(f"args[{i}]" for i in range(len(args))), *settings])
+                raise FunctionError(f"{self._name}: its vjp is called as vjp({called}), but {error}") from error
+            raise
         gradients = list(found) if isinstance(found, (tuple, list)) else [found]
         if len(gradients) == len(args) != len(inputs):
             gradients = [g for g, x in zip(gradients, args, strict=True) if is_input(x)]
