@@ -159,6 +159,8 @@ def test_a_target_that_raises_exits_with_1(check, module):
     [
         (["no_such_module"], "error: there is no module no_such_module, here or among what is installed"),
         (["microgad.no_such_module:X"], "error: there is no module microgad.no_such_module"),
+        (["no_such/ops.py:X"], "installed; a file is named as in an import, no_such.ops"),
+        (["no_such_ops.py"], "installed; a file is named as in an import, no_such_ops"),
         (["{ops}:Cub"], "error: {ops} has no 'Cub'; did you mean 'Cube'?"),
         (["{ops}:Cube.nothing"], "error: {ops} has no 'Cube.nothing'"),
         (["{ops}:number"], "error: {ops}:number is a float: expected a Function, a Module or a function on Tensors"),

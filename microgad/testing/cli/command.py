@@ -151,7 +151,9 @@ def import_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
-            raise UsageError(f"there is no module {error.name}, here or among what is installed") from None
+            path = name.removesuffix(".py").replace("\\", "/").split("/")
+            hint = f"; a file is named as in an import, {'.'.join(path)}" if len(path) > 1 or name != path[0] else ""
+            raise UsageError(f"there is no module {error.name}, here or among what is installed{hint}") from None
         raise UsageError(f"{name} can't be imported: {type(error).__name__}: {error}") from error
 
 
