@@ -40,9 +40,10 @@ def flatten(tree: Any) -> tuple[list[Tensor], Callable[[Sequence[Any]], Any]]:
 
 def entering(x: Tensor) -> Tensor:
     """Return a Tensor on the memory of x to differentiate by. It is a leaf, or if x is on a graph the next best."""
-    result = x.detach()
     if x.node is None:
-        return result.requires_grad_()
+        return x.detach().requires_grad_()
+    with state.scope(observer=None):  # which is told of a TransformArgument instead
+        result = x.detach()
     result.node = TransformArgument.recorded([x.node], x.array)
     if (observer := state.current().observer) is not None:
         observer.forward(result.node, (x,), result)

@@ -483,3 +483,10 @@ def test_statistics_of_float16_do_not_overflow():
     (found,) = tape.op(-1).stats
     assert found.std == pytest.approx(173.4, rel=1e-3)
     assert found.norm == pytest.approx(5483, rel=1e-3)
+
+
+def test_a_transform_leaves_no_detached_argument_behind():
+    x = torch.ones(2, requires_grad=True)
+    with torch.record() as tape:
+        torch.func.grad(lambda x: (x**2).sum())(x)
+    assert [op.name for op in tape][:3] == ["TransformArgument", "Pow", "Sum"]
