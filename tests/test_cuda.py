@@ -345,6 +345,15 @@ def test_decompositions_that_do_not_converge_raise() -> None:
 
 
 @pytest.mark.usefixtures("cuda")
+def test_errors_of_cupy_are_in_pytorch_s_words() -> None:
+    x = torch.ones(3).cuda()
+    with pytest.raises(RuntimeError, match=r"output with shape \[3\] doesn't match the broadcast shape \[2, 3\]"):
+        x.mul_(torch.ones(2, 3).cuda())
+    with pytest.raises(IndexError, match="index 5 is out of bounds for dimension 0 with size 3"):
+        x[5]
+
+
+@pytest.mark.usefixtures("cuda")
 def test_equations_without_right_hand_sides_have_empty_solutions() -> None:
     """CuPy divides by their number."""
     a, b = torch.eye(3).expand(2, 3, 3).cuda(), torch.ones(3, 0).cuda()

@@ -152,6 +152,10 @@ def in_forward(
                 names, inputs = (*names, name), (*inputs, part)
     devices = list(dict.fromkeys(filter(None, map(_device, inputs))))
     kind, rule = type(error), no_memory(error) if isinstance(error, MemoryError) else str(error)
+    if rule == "Out shape is mismatched":  # CuPy's words, without the shapes
+        shapes = [x.shape for x in inputs if hasattr(x, "shape")]
+        broadcast = list(np.broadcast_shapes(*shapes))
+        rule = f"output with shape {list(shapes[0])} doesn't match the broadcast shape {broadcast}"
     if apart := len(devices) > 1:
         found = f"but found at least two devices, {' and '.join(devices)}!"
         kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"

@@ -35,7 +35,7 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         lambda m: f"output with shape [{_listed(m[2])}] doesn't match the broadcast shape [{_listed(m[1])}]",
     ),
     (
-        r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
+        r"[Ii]ndex (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
         lambda m: f"index {m[1]} is out of bounds for dimension {m[2]} with size {m[3]}",
     ),
     (

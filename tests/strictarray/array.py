@@ -13,6 +13,7 @@ import functools
 import inspect
 import json
 import operator
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -201,7 +202,11 @@ class ndarray:
         with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
             kwargs = bare(kwargs) if kwargs else kwargs
             name = ufunc.__name__ if method == "reduce" else method
-            found = computed(name, function, values, kwargs)
+            try:
+                found = computed(name, function, values, kwargs)
+            except ValueError as error:
+                shapes = "non-broadcastable output operand"
+                raise ValueError("Out shape is mismatched" if shapes in str(error) else error) from None
         return wrapped(found if "out" in kwargs else in_c_order(ufunc.__name__, found))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -230,7 +235,10 @@ class ndarray:
 
     def __getitem__(self, index: Any) -> ndarray:
         items = index if isinstance(index, tuple) else (index,)
-        found = self._a[numpy_index(index, self._a.shape)]
+        try:
+            found = self._a[numpy_index(index, self._a.shape)]
+        except IndexError as error:
+            raise IndexError(re.sub("^index", "Index", str(error))) from None
         if any(isinstance(i, (ndarray, np.ndarray)) for i in items):
             found = np.array(found, order="C")  # also if NumPy treats an array without dimensions as an integer
         elif isinstance(found, np.generic):
