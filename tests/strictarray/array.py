@@ -47,7 +47,7 @@ ARRAYS_ONLY = {np.may_share_memory: 2, np.shares_memory: 2, np.isin: 2, np.where
 # Functions whose result CuPy makes by empty_like, and functions and methods that take an order.
 MADE_LIKE = {"empty_like", "zeros_like", "ones_like", "full_like"}
 KEEP_ORDER = {"roll", "nan_to_num", "astype", "copy", *MADE_LIKE}
-SCANS = {"cumsum", "cumprod", "accumulate"}  # along the last axis in memory, to which they move theirs
+SCANS = {"cumsum", "cumprod", "accumulate", "argsort"}  # along the last axis in memory, to which they move theirs
 SCALARS = (bool, int, float, complex, np.generic)
 current_device = [0]  # its number; functions compute on it, whatever the device of their operands
 transfers: Counter[str] = Counter()  # how often values were copied to the host, by method
@@ -298,7 +298,7 @@ def computed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) ->
     if name in ("sum", "mean", "add") and found.dtype == np.float16:
         return function(*args, **{**kwargs, "dtype": np.float32}).astype(np.float16)
     if name in SCANS and found.ndim > 1:
-        axis = next(n for n in (kwargs.get("axis"), *args, 0) if type(n) is int)
+        axis = next(n for n in (kwargs.get("axis"), *args, -1 if name == "argsort" else 0) if type(n) is int)
         return np.moveaxis(np.ascontiguousarray(np.moveaxis(found, axis, -1)), -1, axis)
     return found
 

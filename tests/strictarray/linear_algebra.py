@@ -30,15 +30,23 @@ def errstate(*, linalg: str) -> Iterator[None]:
 
 
 def call_as_cupy(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call the function on NumPy arrays. If a factorization fails, return NaN unless errors are asked for."""
+    """Call the function on NumPy arrays. If a factorization fails, return NaN unless errors are asked for.
+
+    Eigenvalues of general matrices are always complex, and tuples have no names.
+    """
     try:
-        return func(*args, **kwargs)
+        found = func(*args, **kwargs)
     except np.linalg.LinAlgError as error:
         said = str(error)
         if (_state["linalg"] == "raise" and said != NOT_FINITE) or said not in NUMERICAL:
             raise np.linalg.LinAlgError(ROUTINES.get(said, said)) from None
         found = func(np.broadcast_to(np.eye(*args[0].shape[-2:]), args[0].shape), *args[1:], **kwargs)
-        return tuple([x * np.nan for x in found]) if isinstance(found, tuple) else found * np.nan
+        found = tuple([x * np.nan for x in found]) if isinstance(found, tuple) else found * np.nan
+    if func in (np.linalg.eig, np.linalg.eigvals):
+        parts = found if isinstance(found, tuple) else (found,)
+        parts = tuple([x.astype(np.result_type(x, np.complex64)) for x in parts])
+        return parts if isinstance(found, tuple) else parts[0]
+    return tuple(found) if isinstance(found, tuple) and func.__module__ == "numpy.linalg" else found
 
 
 def check_solve(a: Any, b: Any) -> None:

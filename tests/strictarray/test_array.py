@@ -141,6 +141,12 @@ def test_quotients_are_rounded_before_their_floor_is_taken() -> None:
     assert np.fmod(large, 2).item() == 0
 
 
+def test_eigenvalues_are_complex_and_results_have_no_names() -> None:
+    one = asarray(np.eye(2))
+    assert np.linalg.eigvals(one).dtype == np.linalg.eig(one)[1].dtype == complex
+    assert type(np.linalg.eigh(one)) is type(np.linalg.slogdet(one)) is tuple
+
+
 def test_linear_algebra_raises_only_if_errstate_asks_for_it() -> None:
     zeros, b = asarray(np.zeros((2, 2))), asarray(np.ones((3, 2, 1)))
     assert np.isnan(np.linalg.inv(zeros).get()).all()
