@@ -44,6 +44,11 @@ WARNED = [
         "None of the inputs have requires_g",
     ),
     (
+        lambda: checkpoint(dict.copy, {"x": torch.ones(2, requires_grad=True)}, use_reentrant=True),
+        UserWarning,
+        "None of the inputs have requires_g",
+    ),
+    (
         lambda: checkpoint_sequential([abs, abs], 2, torch.ones(2, requires_grad=True)),
         UserWarning,
         "sequential: the use_reentrant parameter",

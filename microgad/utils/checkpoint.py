@@ -75,7 +75,7 @@ def checkpoint(
     if reentrant and (context_fn or debug):
         raise ValueError("checkpoint: Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     seen = not reentrant or any(isinstance(x, Tensor) and x.node is not None for x in args)
-    if not seen and any(isinstance(x, Tensor) for x in args):
+    if not seen:
         check_backward_validity(args)
     if not (seen and state.current().grad_enabled):
         with state.scope(grad_enabled=False):
