@@ -162,7 +162,7 @@ def test_operations_on_a_view_without_a_node_are_recorded_if_its_base_requires_g
     leaf = torch.ones(2, 3, requires_grad="before" not in made)
     base = leaf * 1 if "result" in made else leaf
     with torch.set_grad_enabled("before" in made):
-        views = [base.view(6), base[0], base.expand(4, 2, 3), *base.unbind()]
+        views = [base.view(6), base[0], base.expand(4, 2, 3), *base.unbind(), base.as_subclass(torch.nn.Parameter)]
         bits = base.view(torch.int32)
     base.requires_grad_()
     other, running = torch.ones((), requires_grad=True), torch.ones(())

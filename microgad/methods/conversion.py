@@ -203,6 +203,8 @@ class Conversion:
         vars(made).update(vars(self))
         if made._links.base is not None:
             made._links.base._links.views.append(weakref.ref(made))
+            if not hasattr(self, "fresh_node"):  # a view made under no_grad: see `disconnect`
+                del made.fresh_node
         return made
 
     _keeps_class: ClassVar[builtins.bool] = True  # whether operations on a subclass return instances of it
