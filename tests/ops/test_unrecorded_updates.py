@@ -12,7 +12,7 @@ import pytest
 import microgad as torch
 from microgad import updates
 from microgad.ops import elementwise as ops
-from microgad.ops.indexing import SetItem
+from microgad.ops.indexing import SetItem, item
 
 from ..memory import with_peak
 
@@ -115,7 +115,9 @@ def test_numbers_are_added_to_integers_in_place_as_out_of_place(dtype: Any, numb
 def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, value: Any) -> None:
     """Where an observer watches, `x[index] = value` is written by an operation, and errors are the same."""
     masks = torch.arange(12).view(3, 4) % 2 == 0, torch.tensor([True, False, True]), torch.ones(3, 4, dtype=torch.uint8)
-    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0), *masks):
+    rows, columns = torch.tensor([2, 0, -1]), torch.tensor([[3], [0]])
+    places = rows, rows.int(), (rows, columns), (rows, 1), (rows, masks[1]), rows + 1, (rows, rows, rows), rows[:0]
+    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0), *masks, *places):
         found = []
         for watched in (False, True):
             x = torch.arange(12).reshape(3, 4).to(dtype)
@@ -127,6 +129,16 @@ def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, va
                 except Exception as error:
                     found.append((type(error), x.tolist(), x._version))
         assert repr(found[0]) == repr(found[1])
+
+
+@pytest.mark.host("the updates are for NumPy's arrays")
+def test_a_number_is_written_at_few_places_without_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item, "_setitem", None)
+    x, rows, columns = torch.zeros(3, 4), torch.tensor([0, 2]), torch.tensor([1, -1])
+    x[rows] = 1.0
+    x[rows, columns] = -torch.inf
+    x[x == 1] = 2
+    assert x.tolist() == [[2, -torch.inf, 2, 2], [0, 0, 0, 0], [2, 2, 2, -torch.inf]]
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")
