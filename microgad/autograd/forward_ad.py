@@ -18,7 +18,7 @@ from ..backend import owner
 from ..backend.memory_layout import geometry
 from ..engine import leaves
 from ..engine.paths import reachable
-from ..function import AccumulateGrad, Function
+from ..function import AccumulateGrad, Function, numbers
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
 from ..state.contexts import binding
@@ -58,9 +58,9 @@ class dual_level:
     """A block in which Tensors may carry tangents. As in PyTorch only one level can be entered at a time.
 
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
-    What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends.
-    Results computed in a `no_grad` block inside have no tangents. Raises RuntimeError for a level within a level.
-    Source: torch.autograd.forward_ad.dual_level.
+    What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends; if
+    the block is entered under `no_grad`, no result requires grad. Results computed in a `no_grad` block inside have no
+    tangents. Raises RuntimeError for a level within a level. Source: torch.autograd.forward_ad.dual_level.
 
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
@@ -74,6 +74,8 @@ class dual_level:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
         self.duals: dict[float, _Dual] = {}  # by the node's number
         self._bare: set[float] = set()  # the numbers of nodes that are known to depend on nothing but duals
+        # Later nodes are those of results that don't require grad.
+        self._last = math.inf if state.current().grad_enabled else next(numbers)
         self._results = _Results(state.current().observer)
         self._modes = ExitStack()
         self._modes.enter_context(state.scope(grad_enabled=True, observer=self._results))
@@ -120,7 +122,11 @@ class dual_level:
 
     def requires_grad(self, tensor: Tensor) -> bool:
         """Whether a recorded Tensor depends on Tensors that require grad, apart from the duals."""
-        oldest, seen, stack = min(self.duals, default=math.inf), set[float](), [tensor.node]
+        node = tensor.node
+        later = node is not None and node.number > self._last
+        if later and node.number not in self.duals and type(node) is not AccumulateGrad:
+            return False
+        oldest, seen, stack = min(self.duals, default=math.inf), set[float](), [node]
         while stack:
             node = stack.pop()
             if node is None or isinstance(node, _OnlyTangent.node_class):

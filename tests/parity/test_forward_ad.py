@@ -329,6 +329,20 @@ def what_depends_on_duals_alone_requires_no_grad(t, nn):
 
 
 @programs
+def results_of_a_level_under_no_grad_require_no_grad(t, nn):
+    fw, net = submodule(t, "autograd.forward_ad"), nn.Linear(3, 2).double()
+    before = net.weight * 2
+    with t.no_grad(), fw.dual_level():
+        x, own = fw.make_dual(randn(t, 1, 3), randn(t, 1, 3, seed=2)), leaf(t, 3)
+        weight = fw.make_dual(net.weight, randn(t, 2, 3, seed=3))
+        results = x, net(x), nn.functional.linear(x, weight), net.weight * own, before, own, net.weight
+        found = flags(*results), weight.requires_grad, [fw.unpack_dual(y).tangent for y in (weight, *results)]
+        numbers = net(x).numpy().tolist()
+    before.sum().backward()
+    return *found, numbers, flags(*results), net.weight.grad
+
+
+@programs
 def backward_from_duals_alone(t, nn):
     fw = submodule(t, "autograd.forward_ad")
     with fw.dual_level():
