@@ -12,17 +12,7 @@ from typing import Any
 
 from .. import text
 from ..module_tree import Member, ModuleCall, ModuleTree
-from ..repeats import (
-    Read,
-    StructureIds,
-    find_runs,
-    last_name,
-    ops_in,
-    reads,
-    sources_in,
-    split_run,
-    where_different,
-)  # fmt: skip
+from ..repeats import Read, StructureIds, find_runs, last_name, ops_in, reads, sources_in, split_run, where_different
 from ..tape import Input, Op, Result, Source, Tape
 
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
