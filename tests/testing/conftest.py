@@ -1,4 +1,4 @@
-"""Fixtures that say whether hypothesis makes a failing example smaller."""
+"""Fixtures that run pytest, and that say whether hypothesis makes a failing example smaller."""
 
 from __future__ import annotations
 
@@ -27,3 +27,15 @@ def shrinking(no_shrinking: None) -> None:
     """Shrink failing examples, in the same way each time."""
     settings.register_profile("shrinking", settings(), phases=[Phase.generate, Phase.shrink], derandomize=True)
     settings.load_profile("shrinking")
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester):
+    """A function that runs pytest on a file with the given code."""
+
+    def run(code: str, *args: str, in_subprocess: bool = False) -> pytest.RunResult:
+        pytester.makepyfile(test_it=code)
+        options = ("-p", "no:cacheprovider", "-W", "error", *args)
+        return pytester.runpytest_subprocess(*options) if in_subprocess else pytester.runpytest_inprocess(*options)
+
+    return run

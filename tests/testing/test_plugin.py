@@ -1,4 +1,4 @@
-"""The pytest plugin, loaded by its entry point: the mark gradcheck, fixtures, the table and the HTML page."""
+"""The pytest plugin, loaded by its entry point: the mark gradcheck, the table and the HTML page."""
 
 from __future__ import annotations
 
@@ -21,18 +21,6 @@ FAULTY = """
 
     def vector(): return torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
 """
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester):
-    """A function that runs pytest on a file with the given code."""
-
-    def run(code: str, *args: str, in_subprocess: bool = False) -> pytest.RunResult:
-        pytester.makepyfile(test_it=code)
-        options = ("-p", "no:cacheprovider", "-W", "error", *args)
-        return pytester.runpytest_subprocess(*options) if in_subprocess else pytester.runpytest_inprocess(*options)
-
-    return run
 
 
 def output_of(result: pytest.RunResult) -> str:
@@ -311,112 +299,6 @@ def test_findings_of_xdist_workers_are_reported(run, pytester):
     result.assert_outcomes(failed=1)
     assert re.search(r"test_wrong +test_it.<lambda>|test_wrong +<lambda>", output_of(result))
     assert (pytester.path / "r.html").read_text().count("<section>") == 1
-
-
-def test_rng_is_seeded_by_the_test_and_shown_when_it_fails(run):
-    code = """
-    import pytest
-    drawn = []
-
-    @pytest.mark.parametrize("i", [0, 1])
-    def test_draws(rng, i): drawn.append(rng.integers(1 << 60))
-
-    def test_differ(): assert len(set(drawn)) == 2
-
-    def test_fails(rng): assert rng.random() > 2, drawn
-    """
-    first, second = run(code), run(code)
-    first.assert_outcomes(passed=3, failed=1)
-    for line in (r"np.random.default_rng\(\d+\)", r"AssertionError: \[.*\]"):
-        assert re.search(line, output_of(first))[0] == re.search(line, output_of(second))[0]
-
-
-def test_strict_numerics_makes_warnings_errors_in_the_test_only(run):
-    result = run(
-        """
-    import warnings
-    import numpy as np, pytest
-    from hypothesis import given, strategies as st
-
-    zero, large = np.zeros(1), np.full(1, 1e300)
-
-    @pytest.mark.parametrize("what", ["1 / zero", "zero / zero", "large * large", "np.log(zero)"])
-    def test_raises(strict_numerics, what):
-        with pytest.raises(FloatingPointError): eval(what)
-
-    def test_other_warnings(strict_numerics):
-        with pytest.raises(RuntimeWarning, match="empty"): np.mean([])
-
-    def test_underflow_is_fine(strict_numerics):
-        assert 1e-300 * np.full(1, 1e-300) == 0
-
-    @given(st.integers(0, 3))
-    def test_with_hypothesis(strict_numerics, n):
-        with pytest.raises(FloatingPointError): n / zero
-
-    @pytest.mark.usefixtures("strict_numerics")
-    class TestAll:
-        def test_raises(self):
-            with pytest.raises(FloatingPointError): 1 / zero
-
-    def test_outside():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            assert np.isinf(1 / zero)
-    """,
-        "-Wdefault",
-    )
-    result.assert_outcomes(passed=9)
-
-
-DEVICE = """
-    import microgad as torch
-    from hypothesis import given, strategies as st
-
-    def test_device(device):
-        assert device == torch.device("cpu")
-        assert torch.zeros(2, device=device).device == device
-
-    @given(st.integers())
-    def test_with_hypothesis(device, n): assert device.type == "cpu"
-"""
-
-
-def test_the_device_is_the_one_that_the_option_names(run):
-    run(DEVICE).assert_outcomes(passed=2)
-    result = run(DEVICE, "--microgad-device=cpu", "-v")
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*test_device?cpu?*"])
-    assert run(DEVICE, "--microgad-device=gpu").ret == pytest.ExitCode.USAGE_ERROR
-
-
-def test_a_missing_device_is_an_error(run, monkeypatch):
-    import microgad.cuda
-
-    monkeypatch.setattr(microgad.cuda, "is_available", lambda: False)
-    result = run(DEVICE, "--microgad-device=cuda")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--microgad-device: there is no cuda here" in output_of(result)
-    monkeypatch.setattr(microgad.cuda, "is_available", lambda: True)
-    result = run("def test_it(device): assert device.type", "--microgad-device=cuda", "--microgad-device=cpu", "-v")
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*test_it?cuda?*", "*test_it?cpu?*"])
-
-
-def test_fixtures_of_a_project_take_precedence(run):
-    run(
-        """
-    import pytest
-
-    @pytest.fixture
-    def device(): return "mine"
-
-    @pytest.fixture
-    def rng(): return "mine"
-
-    def test_it(device, rng): assert device == rng == "mine"
-    """
-    ).assert_outcomes(passed=1)
 
 
 def test_the_plugin_can_be_disabled(run):
