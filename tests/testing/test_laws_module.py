@@ -292,6 +292,16 @@ def test_a_fault_is_found_without_naming_the_law(law):
         check_module(module(), inputs, examples=EXAMPLES, **declared)
 
 
+class Branches(nn.Module):
+    def forward(self, x, y):
+        return x * y if x is not y else x * y + 1
+
+
+def test_another_value_for_one_tensor_as_both_inputs_is_found():
+    with pytest.raises(AssertionError, match=r"`repeated_input`: with a copy, not one Tensor as .*: output 0 differs"):
+        check_module(Branches(), ROWS, ROWS, examples=EXAMPLES)
+
+
 class Attention(nn.Module):
     def __init__(self, causal=False):
         super().__init__()

@@ -23,11 +23,6 @@ pytestmark = pytest.mark.usefixtures("no_shrinking")
 EXAMPLES = 40
 
 
-def negates_its_input(self, x):
-    x *= -1
-    return x * x
-
-
 def fails_if_empty(self, grad, x):
     if 0 in x.shape:
         raise ValueError("nothing there")
@@ -94,13 +89,14 @@ def writes_to_grad(self, grad, x):
 
 PLANTED = {
     "shapes": broken(grad_x=lambda self, grad, x: np.zeros((7, 7))),
-    "unchanged": broken(forward=negates_its_input),
+    "unchanged": broken(forward=lambda self, x: np.negative(x, out=x) * x),
     "deterministic": Counted,
     "interleaved": LastMask,
     "without_grad": lambda x: x * x if x.requires_grad else x * x + 1,
     "layout": broken(forward=lambda self, x: x * x if x.flags.c_contiguous else x * x + 1),
     "float32": broken(forward=lambda self, x: x * x * np.ones((), np.float64)),
     "each_alone": type("Broken", (Function,), {"forward": Product.forward, "backward": right_for_both}),
+    "repeated_input": broken(Product, grad_b=lambda self, grad, a, b: grad * (a if a is not b else 0 * a)),
     "results_alone": broken(forward=lambda self, x: (x * x, x * x), grad_x=wrong_for_one_result, materializes=False),
     "linear_in_grad": broken(grad_x=lambda self, grad, x: 2 * np.abs(grad) * x),
     "adjoint": WrongAdjoint,
@@ -140,6 +136,7 @@ FOUND_BY_ONE = [
     "interleaved",
     "chain_rule",
     "each_alone",
+    "repeated_input",
     "results_alone",
     "kept",
     "graph_freed",

@@ -7,12 +7,13 @@ from itertools import combinations
 import numpy as np
 
 from ... import backend
+from ...errors import FROM_FORWARD
 from ...function import AccumulateGrad
 from ...gradients import backward, grad
 from ...tensor import Tensor
 from ..calls import grad_arrays, nodes_behind, wanted
 from .assertions import ROUNDINGS, inner_terms
-from .case import Case, that_require_grad, vjp
+from .case import Case, Evaluation, that_require_grad, vjp
 
 A, B = 768.0, -1.5  # any two numbers: a large one shows what clips its incoming gradient
 LINEAR = 2.0**-26  # relative to the gradient, in which much larger terms may cancel
@@ -72,6 +73,32 @@ def each_alone(case: Case) -> None:
         inputs = [x.detach() if isinstance(x, Tensor) and x is not case.wanted[i] else x for x in case.inputs]
         (alone,) = vjp(case.outputs(inputs), [case.wanted[i]], case.grad_outputs)
         case.same_gradient(i, alone, case.gradients[i], "where no other input requires grad, the gradient of")
+
+
+def repeated_input(case: Case) -> None:
+    """A Tensor that is passed as two inputs gets the sum of their gradients, as if one of the two were its copy.
+
+    Each example tries two inputs of the same shape and dtype. The function may refuse equal values.
+    """
+    indices = combinations(range(len(case.wanted)), 2)
+    alike = [(i, j) for i, j in indices if _kind(case.wanted[i]) == _kind(case.wanted[j])]
+    if not alike:
+        return
+    i, j = alike[int(case.rng.integers(len(alike)))]
+    x, y = case.wanted[i], case.wanted[j]
+    twice, copy = case.with_inputs([x if z is y else z for z in case.inputs]), x.clone()
+    try:
+        outs = twice.outputs([copy if z is y else z for z in case.inputs])
+        expected = vjp(outs, twice.wanted, twice.grad_outputs)
+    except FROM_FORWARD:
+        return
+    which = f"one Tensor as {case.input_name(i)} and as {case.input_name(j)}"
+    twice.agrees(Evaluation([out.array for out in outs], twice.gradients), f"with a copy, not {which}")
+    twice.same_gradients(twice.gradients, expected, f"with {which}, not a copy, the gradient of")
+
+
+def _kind(x: Tensor) -> tuple[object, object]:
+    return x.array.shape, x.array.dtype
 
 
 def results_alone(case: Case) -> None:

@@ -16,6 +16,7 @@ GRADIENTS = (
     gradients.aliasing,
     gradients.accumulation,
     gradients.each_alone,
+    gradients.repeated_input,
     gradients.results_alone,
     gradients.linear_in_grad,
 )
