@@ -45,7 +45,7 @@ def test_a_linear_layer_of_the_wrong_size_names_its_module() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: torch.mv(x, torch.ones(1)), r"mv: .* \(2x3 and 1x1\) \(input \(2, 3\), vec \(1,\)\)$"),
+        (lambda x: torch.mv(x, torch.ones(1)), r"Mv: .*, mat \(2x3\), vec \(1\) \(input \(2, 3\), vec \(1,\)\)$"),
         (lambda x: torch.max(x, torch.ones(5, 3)), r"max: .* \(input \(2, 3\), other \(5, 3\)\)$"),
         (lambda x: nn.MSELoss()(x, torch.ones(5, 3)), r"mse_loss: .* \(input \(2, 3\), target \(5, 3\)\)$"),
         (lambda x: torch.exp(x, out=x.long()), "exp: result type Float can't be cast to the desired output type Long"),

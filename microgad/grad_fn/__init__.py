@@ -22,7 +22,7 @@ else:
 # property of Function: a `__getattr__` would slow down every attribute access of nodes.
 NAMES = (
     "A", "L", "bias", "condition", "exponent", "input", "inverse", "key", "mat1", "mat2", "max", "min",
-    "negative_slope", "other", "query", "result", "self", "target", "tensor", "value", "weight", "x1", "x2",
+    "negative_slope", "other", "query", "result", "self", "target", "tensor", "value", "vec", "weight", "x1", "x2",
 )  # fmt: skip
 SETTINGS = (
     "alpha", "beta", "correction", "diagonal", "dilation", "dim", "dim0", "dim1", "dim2", "dimension", "dims", "eps",

@@ -229,6 +229,7 @@ VARIANTS: dict[str, Callable[[Any], str]] = {
     "Linear": _linear,
     "MatMul": _matmul,
     "Mean": _reduced("Mean"),
+    "Mv": lambda node: "Mv" if len(node.shape) == 1 else "UnsafeView",
     "NllLoss": _nll_loss,
     "NonConstantPad": _border,
     "PRelu": lambda node: "LeakyRelu" if _is_number(node, 1) else "PreluKernel",

@@ -90,7 +90,7 @@ def _attention(inputs: list[Shape], outputs: list[Shape]) -> int | None:
 
 
 RULES: dict[str, Rule] = {
-    "MatMul": _matmul, "Dot": _dot, "Linear": _linear, "Attention": _attention,
+    "MatMul": _matmul, "Mv": _matmul, "Dot": _dot, "Linear": _linear, "Attention": _attention,
     "Rnn": _recurrent(1), "Gru": _recurrent(1), "Lstm": _recurrent(2),
 }  # fmt: skip
 for _dims in (1, 2, 3):

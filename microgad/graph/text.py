@@ -31,7 +31,6 @@ _FUNCTIONS: dict[str, Callable[[Op], str]] = {
     "Pick": lambda op: op.settings.get("of", ""),
     "Elu": lambda op: "selu" if "scale" in op.settings else "celu" if "rate" in op.settings else "",
     "Hardtanh": lambda op: "relu6" if (op.settings.get("low"), op.settings.get("high")) == (0, 6) else "",
-    "Linear": lambda op: "@" if len(op.inputs) > 1 and len(op.inputs[1].shape or (0, 0)) == 1 else "",
     "PRelu": lambda op: "leaky_relu" if len(op.inputs) > 1 and op.inputs[1].value is not None else "",
     "SetItem": lambda op: "masked_fill" if not op.in_place and _is_mask(op.settings.get("index")) else "",
 }
@@ -109,7 +108,7 @@ def title(op: Op) -> str:
     """Return an operation's symbol and name ("× Mul"), or the name alone if it contains the symbol ("Conv2d").
 
     The adjoint of a linear operation is shown as "Sumᵀ". Where several functions are one operation, their name comes
-    first: "max Pick", "celu Elu", "masked_fill SetItem"; and "@ Linear" is a matrix times a vector.
+    first: "max Pick", "celu Elu", "masked_fill SetItem".
     """
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"

@@ -156,7 +156,7 @@ def _matmul(node: Any, shapes: Shapes, out: Shape) -> Cost:
 
 def _linear(node: Any, shapes: Shapes, out: Shape) -> Cost:
     x, weight, bias = shapes
-    flops = 2 * prod(out) * (weight or x or NONE)[-1] if len(weight or (0, 0)) == 2 else 0  # else matrix times vector
+    flops = 2 * prod(out) * (weight or x or NONE)[-1]
     return Cost("addmm" if bias else "mm", flops, "mm", _both(flops))
 
 

@@ -125,14 +125,18 @@ def test_what_picks_elements_is_named_after_its_function(name):
         ("selu Elu", F.selu),
         ("Elu", F.elu),
         ("masked_fill SetItem", lambda x: x.masked_fill(x > 0, -torch.inf)),
-        ("@ Linear", lambda x: torch.eye(2) @ x),
-        ("Linear", lambda x: F.linear(x, torch.eye(2))),
         ("[ ]= SetItem", lambda x: x.index_fill(0, torch.tensor([1]), 2)),
     ],
 )
 def test_operations_that_are_several_functions_are_named_after_them(title, function):
     y = function(torch.tensor([1.0, -2.0], requires_grad=True))
     assert text.title(last(y)) == title
+
+
+def test_a_matrix_times_a_vector_reads_no_weight():
+    x = torch.ones(3, requires_grad=True)
+    op = last(torch.ones(2, 3) @ x)
+    assert (text.title(op), [given.name for given in op.inputs]) == ("@ Mv", ["a", "b"])
 
 
 def test_long_settings_are_cut():

@@ -45,6 +45,7 @@ SAVED: dict[str, tuple[Callable[..., Any], str]] = {
     "logsumexp": (lambda t, x, w, c: x.logsumexp(1), "self result"),
     "softmax": (lambda t, x, w, c: x.softmax(1), "result"),
     "mm": (lambda t, x, w, c: x @ w, "self mat2"),
+    "mv": (lambda t, x, w, c: x @ w[:, 0], "self vec"),
     "bmm": (lambda t, x, w, c: x[None].bmm(w[None]), "self mat2"),
     "dot": (lambda t, x, w, c: x[0].dot(w[0]), "self tensor"),
     "linear": (lambda t, x, w, c: t.nn.functional.linear(x, w, w[0]), "mat1"),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 import microgad as torch
-from microgad.ops.linalg import Contract, Cross, Dot, Linear, MatMul, linear
+from microgad.ops.linalg import Contract, Cross, Dot, Linear, MatMul, Mv, linear
 from microgad.testing.strategies import broadcastable_shapes, einsum_problems, shapes, tensors
 
 from .registry import checks
@@ -17,6 +17,13 @@ def test_matmul(draw):
     matching = arrays_of.mutually_broadcastable_shapes(signature=np.matmul.signature, max_side=3, max_dims=2)
     a, b = (draw(tensors(shape, requires_grad=True)) for shape in draw(matching).input_shapes)
     return draw(st.sampled_from([torch.matmul, np.matmul, lambda a, b: a @ b])), a, b
+
+
+@checks(Mv)
+def test_mv(draw):
+    lead, n = draw(shapes(min_dims=1, max_dims=2, min_side=0, max_side=3)), draw(st.integers(0, 3))
+    a, b = draw(tensors((*lead, n), requires_grad=True)), draw(tensors((n,), requires_grad=True))
+    return draw(st.sampled_from([torch.matmul, np.matmul, torch.inner, linear])), a, b
 
 
 @checks(MatMul)
@@ -33,7 +40,7 @@ def test_linear(draw):
     return (lambda x, weight: linear(x, weight), x, weight) if bias is None else (linear, x, weight, bias)
 
 
-@checks(Linear)
+@checks(Linear, Mv)
 def test_linear_with_odd_biases_and_a_weight_of_one_dimension(draw):
     x, weight = draw(tensors((2, 3, 3), requires_grad=True)), draw(tensors((2, 3), requires_grad=True))
     if draw(st.booleans()):

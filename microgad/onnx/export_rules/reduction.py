@@ -11,7 +11,7 @@ from ...ops import reduction, softmax
 from ...ops.distance import Cdist, Distances
 from ...ops.linalg.einsum import Contract
 from ...ops.linalg.norms import VectorNorm
-from ...ops.linalg.products import Dot, Linear, MatMul
+from ...ops.linalg.products import Dot, Linear, MatMul, Mv
 from ...ops.reduction.counting import All, Any_, CountNonzero
 from ...ops.reduction.distances import EPSILON, Renorm
 from ...ops.reduction.extrema import Amax, Amin, Argmax, Argmin, Max, Min
@@ -192,7 +192,7 @@ def shares(w: Writer, step: Step) -> Any:
     return w.op(step.function.__name__, operand(w, step), axis=step.settings["axis"])
 
 
-@rule(MatMul, Dot)
+@rule(MatMul, Mv, Dot)
 def matmul(w: Writer, step: Step) -> Any:
     kind = computed_dtype(step)
     return w.op("MatMul", *(w.of(x, kind) for x in step.inputs))
@@ -202,10 +202,9 @@ def matmul(w: Writer, step: Step) -> Any:
 def linear(w: Writer, step: Step) -> Any:
     x, weight, bias = step.inputs
     kind = step.kinds[0]
-    if len(w.shape_of(x)) == 2 and len(w.shape_of(weight)) == 2 and kind.kind == "f":
+    if len(w.shape_of(x)) == 2 and kind.kind == "f":
         return w.op("Gemm", w.of(x, kind), w.of(weight, kind), None if bias is None else w.of(bias, kind), transB=1)
-    turned = w.of(weight, kind)
-    turned = w.op("Transpose", turned, perm=[1, 0]) if len(w.shape_of(weight)) == 2 else turned
+    turned = w.op("Transpose", w.of(weight, kind), perm=[1, 0])
     out = w.op("MatMul", w.of(x, kind), turned)
     return out if bias is None else out + w.of(bias, kind)
 

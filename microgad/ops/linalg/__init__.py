@@ -14,7 +14,7 @@ from .norms import (
     tensor_norm, vector_norm,
 )  # fmt: skip
 from .products import (
-    Dot, Linear, MatMul, addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, linear, matmul, mm, mv, outer,
+    Dot, Linear, MatMul, Mv, addbmm, addmm, addmv, addr, baddbmm, bmm, dot, ger, inner, linear, matmul, mm, mv, outer,
     promoted_matmul, vdot, vecdot,
 )  # fmt: skip
 from .householder import Geqrf, geqrf, householder_product, ormqr

@@ -59,10 +59,7 @@ class MatMul(Function):
 
 
 class Linear(Function):
-    """x Wᵀ + b with one matrix product for all leading axes, (..., in), (out, in), (out) -> (..., out).
-
-    With a weight (in) and a bias (), the result is (...).
-    """
+    """x Wᵀ + b with one matrix product for all leading axes, (..., in), (out, in), (out) -> (..., out)."""
 
     symbol, last_first = "linear", True  # PyTorch's addmm begins with the bias
     saved_names = {"mat1": "x"}
@@ -73,29 +70,27 @@ class Linear(Function):
         if not x.ndim or not weight.ndim:
             found = f"{x.ndim}D and {weight.ndim}D"
             raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {found}")
-        if weight.ndim not in (1, 2) or x.shape[-1] != weight.shape[-1]:
+        if weight.ndim == 1:
+            raise ShapeError("mat2 must be a matrix, got 1-D tensor")
+        if weight.ndim != 2 or x.shape[-1] != weight.shape[-1]:
             hint = ": the last size of input must be that of weight, in_features" if weight.ndim == 2 else ""
             raise ShapeError(
                 f"mat1 and mat2 shapes cannot be multiplied ({_matrix(x.shape)} and "
-                f"{_matrix((*weight.shape[::-1], 1)[:2])}){hint}"
+                f"{_matrix(weight.shape[::-1][:2])}){hint}"
             )
         if bias is not None and bias.shape != weight.shape[:-1]:
             raise ShapeError(f"bias has shape {bias.shape}, but weight has {weight.shape[0]} rows")
         check_not_bool(x)
-        matrices = x.ndim == weight.ndim == 2
-        out = product(x if matrices or (weight.ndim == 2 and _in_blocks(x)) else _rows(x), weight.T)
+        matrices = x.ndim == 2
+        out = product(x if matrices or _in_blocks(x) else _rows(x), weight.T)
         if bias is not None:
             apply_row(np.add, out, bias)
         return out if matrices else out.reshape(x.shape[:-1] + weight.shape[:-1])
 
     def grad_x(self, grad, weight):
-        if weight.ndim == 1:
-            return grad.reshape((*grad.shape, 1)) * weight
         return product(_rows(grad), weight).reshape((*grad.shape[:-1], weight.shape[1]))
 
     def grad_weight(self, grad, x):
-        if grad.ndim < x.ndim:  # a weight of one dimension
-            return np.matmul(grad.reshape((math.prod(grad.shape),)), _rows(x))
         if self.by_columns:
             return product(_rows(x).T, _rows(grad)).T
         return product(_rows(grad).T, _rows(x))
@@ -122,6 +117,27 @@ def _in_blocks(x: Array) -> bool:
 def _matrix(shape: tuple[int, ...]) -> str:
     """Return the words of an error message for a shape as a matrix: "6x4" for (2, 3, 4)."""
     return "x".join(map(str, (math.prod(shape[:-1]), *shape[-1:])))
+
+
+class Mv(Function):
+    """The product of a matrix and a vector, for all leading axes, (..., n, k), (k) -> (..., n)."""
+
+    symbol = "@"
+    saved_names = {"vec": "b"}
+    native_half = "cuda"
+
+    def forward(self, a, b):
+        if a.shape[-1] != b.shape[0]:
+            n, k = _rows(a).shape
+            raise ShapeError(f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({b.size})")
+        check_not_bool(a)
+        return product(_rows(a), b).reshape(a.shape[:-1])
+
+    def grad_a(self, grad, b):
+        return grad.reshape((*grad.shape, 1)) * b
+
+    def grad_b(self, grad, a):
+        return np.matmul(grad.reshape((math.prod(grad.shape),)), _rows(a))
 
 
 class Dot(Function):
@@ -171,7 +187,7 @@ def promoted_matmul(a: Tensor, b: Tensor) -> Tensor:
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
     if b.ndim == 1:
-        return _dot("matmul", a, b) if a.ndim == 1 else Linear.apply(a, b, None)
+        return _dot("matmul", a, b) if a.ndim == 1 else Mv.apply(a, b)
     if a.ndim == 1:
         return MatMul.apply(unsqueeze(a, 0), b).squeeze(-2)
     return MatMul.apply(a, b, shared=True) if a.ndim == 2 else MatMul.apply(a, b)
@@ -193,11 +209,18 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Te
     if mixed:
         check_same_dtype("linear", input, weight, *(() if bias is None else (bias,)), names="input weight bias")
     if bias is not None and bias.array.shape != weight.array.shape[:1] and (bias.ndim != 1 or bias.numel() == 1):
-        return _add_scaled("linear", bias, Linear.apply(input, weight, None), 1, 1, out)
-    result = Linear.apply(input, weight, bias)
+        return _add_scaled("linear", bias, _times_rows(input, weight), 1, 1, out)
+    result = _times_rows(input, weight) if bias is None else Linear.apply(input, weight, bias)
     if bias is not None and input.array.ndim > 2 and not input.array.flags.c_contiguous:
         with_torch_name("Add", result)  # PyTorch adds the bias to a product then
     return into(out, result, exact="linear")
+
+
+def _times_rows(x: Tensor, weight: Tensor) -> Tensor:
+    """Return x Wᵀ, (..., in), (out, in) -> (..., out), or the products with a vector, (..., in), (in) -> (...)."""
+    if weight.array.ndim == 1 and x.array.ndim:
+        return promoted_matmul(x, weight)
+    return Linear.apply(x, weight, None)
 
 
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -313,7 +336,7 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
         )
     k = other.shape[-1]
     rows = other if other.ndim <= 2 else other.reshape(math.prod(other.shape[:-1]), k)
-    result = Linear.apply(input, rows, None)
+    result = _times_rows(input, rows)
     return into(out, result if other.ndim <= 2 else result.reshape(*input.shape[:-1], *other.shape[:-1]), exact="inner")
 
 
