@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,6 +95,22 @@ def _histogram(x: Array, low: float, high: float) -> tuple[int, ...]:
         return (x.size,)
     counts = np.bincount(((x - low) * scale).astype(np.uint8), minlength=BINS + 1).tolist()  # np.histogram is slower
     return (*counts[: BINS - 1], counts[BINS - 1] + counts[BINS])  # the largest value belongs to the last bin
+
+
+def makes_infinity(inputs: Iterable[Any], result: Array) -> bool:
+    """Whether an infinity in the result of an elementwise operation is at a place where all its inputs are finite.
+
+    >>> makes_infinity([np.array([1000.0, -np.inf])], np.array([np.inf, 0.0]))
+    True
+    >>> makes_infinity([np.array([1000.0, -np.inf]), 2], np.array([2000.0, -np.inf]))
+    False
+    """
+    made = np.isinf(backend.to_numpy(result))
+    if made.any():
+        for x in inputs:
+            if x is not None:
+                made = made & np.isfinite(backend.to_numpy(x) if backend.is_array(x) else x)
+    return bool(made.any())
 
 
 def value_flag(array: Array) -> str:

@@ -109,6 +109,7 @@ class Op:
     passed: int = 0  # which recorded backward pass last went through it, counted from 1
     recomputed: bool = False  # whether a checkpoint computes it again in backward, and it keeps nothing itself
     own: bool = False  # whether it is a program's own Function, which may have the name of one of microgad's
+    overflowed: bool = False  # whether it is elementwise and, if recorded, made an infinity of finite elements
     derives: int | None = None  # number of the operation whose derivative it is part of; its own: it adds gradients
 
     @property
@@ -252,8 +253,7 @@ class Tape:
     def verify(self) -> Verification:
         """Replay the tape, and check that all results and gradients are the same, bit for bit.
 
-        If they are, the tape holds everything that the program computed. Raises RuntimeError unless the tape was
-        recorded with `replay=True`.
+        If they are, the tape holds all that the program computed. Raises RuntimeError without `replay=True`.
 
         >>> with torch.record(replay=True) as tape:
         ...     torch.nn.functional.dropout(torch.ones(3, requires_grad=True)).sum().backward()

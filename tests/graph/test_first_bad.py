@@ -430,3 +430,19 @@ def test_an_infinite_parameter_is_named(after, became):
     found = tape.first_bad()
     assert found.op is tape["weight"]
     assert str(found) == f"weight: held inf before any operation; Linear read it first{became}"
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: x.exp(), "Exp: produced inf from finite elements: x (2,) from 1000 to 1000"),
+        (lambda x: x.exp().softmax(0), "Exp: produced inf from finite elements: x (2,) from 1000 to 1000. It became"),
+        (lambda x: (x * 2 - 5).softmax(0), "None"),
+    ],
+    ids=["overflow", "nan", "none"],
+)
+def test_an_overflow_beside_the_infinity_of_a_mask_is_named(function, expected):
+    with torch.record(stats=True) as tape, np.errstate(all="ignore"):
+        function(torch.tensor([1000.0, -torch.inf]))
+    assert str(tape.first_bad()).startswith(expected)
+    assert str(torch.graph.Tape.from_json(tape.to_json()).first_bad()) == str(tape.first_bad())

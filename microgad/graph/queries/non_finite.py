@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -108,13 +109,11 @@ class _ForwardSearch:
         if wanted not in kinds:
             return None
         bad = [x for x in op.inputs if self._kind(x)]
-        if not bad:
-            if wanted == "inf" and _has_infinite_setting(op):
-                return None
-            message = f"{place(op)}: produced {wanted} from finite inputs: {_ranges(self.tape, op)}"
-            return NonFinite(op, "forward", wanted, message)  # type: ignore[arg-type]
         if wanted == "inf":
-            return None  # an infinity that merely passes through
+            return NonFinite(op, "forward", "inf", self._made_inf(op)) if _makes_inf(op, bad) else None
+        if not bad:
+            message = f"{place(op)}: produced NaN from finite inputs: {_ranges(self.tape, op)}"
+            return NonFinite(op, "forward", "NaN", message)
         if (origin := self._origin(bad, f"It became NaN in {place(op)}")) is not None:
             return origin
         x = bad[0]
@@ -140,13 +139,16 @@ class _ForwardSearch:
             seen.add(op.number)
             bad = [y for y in op.inputs if self._kind(y)]
             stack += bad
-            if not bad and not _has_infinite_setting(op):
+            if _makes_inf(op, bad):
                 found.append(op)
         if not found:
             return None
         first = min(found, key=lambda op: op.number)
-        message = f"{place(first)}: produced inf from finite inputs: {_ranges(self.tape, first)}. {then}"
-        return NonFinite(first, "forward", "inf", message)
+        return NonFinite(first, "forward", "inf", f"{self._made_inf(first)}. {then}")
+
+    def _made_inf(self, op: Op) -> str:
+        of = "elements" if any(map(self._kind, op.inputs)) else "inputs"
+        return f"{place(op)}: produced inf from finite {of}: {_ranges(self.tape, op)}"
 
     def _kind(self, x: Input) -> str:
         if x.source is None:
@@ -218,9 +220,9 @@ def _kind_of_number(value: Any) -> str:
     return nonfinite_kind(value).removeprefix("-") if isinstance(value, (float, complex)) else ""
 
 
-def _has_infinite_setting(op: Op) -> bool:
-    """Whether a setting of the operation is infinite, as of a mask filled with -inf."""
-    return any(_kind_of_number(x) for x in op.settings.values())
+def _makes_inf(op: Op, bad: Sequence[Input]) -> bool:
+    """Whether an operation made an infinity. One of its `bad` inputs or settings, as of a mask, passes through."""
+    return op.overflowed or not (bad or any(map(_kind_of_number, op.settings.values())))
 
 
 def _ranges(tape: Tape, op: Op) -> str:

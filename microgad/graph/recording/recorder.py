@@ -32,7 +32,7 @@ from ...tensor import Tensor
 from ...type_aliases import Array
 from ..flops import flops_of
 from ..replay_data import Home, Recipe
-from ..statistics import stats_of, value_flag
+from ..statistics import makes_infinity, stats_of, value_flag
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Result, Source, Tape
 from .call_recorder import CallRecorder
@@ -196,6 +196,8 @@ class Recorder(state.Observer):
             op.stats = [stats_of(x.array) for x in results]
         if options.values:
             op.values = [x.array.copy() for x in results]
+        if (options.stats or options.values) and cls.elementwise:
+            op.overflowed = makes_infinity(map(bare, inputs), results[0].array)
         if options.replay:
             held = {name: _copied(x) for name, x in settings.items() if not isinstance(x, MethodType)}
             digests = [digest(x.array) for x in results]
