@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -319,3 +319,29 @@ def test_threads_may_want_the_gradients_of_different_inputs_of_one_node() -> Non
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda x: torch.autograd.grad(y, x, retain_graph=True)[0].item(), (a, b)))
     assert found == [3, 2]
+
+
+def test_hooks_of_a_node_are_called_while_another_thread_is_in_its_derivative() -> None:
+    entered, called = Event(), Event()
+
+    class Double(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 2
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            if not entered.is_set():
+                entered.set()
+                assert called.wait(10)
+            return grad * 2
+
+    x = torch.tensor(2.0, requires_grad=True)
+    y = Double.apply(x)
+    seen: list[Any] = []
+    y.node.register_hook(lambda *grads: seen.append(grads))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(torch.autograd.grad, y, x, retain_graph=True)
+        assert entered.wait(10)
+        torch.autograd.grad(y, x, retain_graph=True)
+        called.set()
+        first.result()
+    assert len(seen) == 2

@@ -16,7 +16,7 @@ from ..duck_arrays import DuckArray
 from ..fast_reductions import sum_to
 from ..function import Function, rules
 from ..function.naming import node_name
-from ..function.plan import argument, needed
+from ..function.plan import Plan, argument, needed
 from ..type_aliases import Array
 from .complex import conjugate_back, conjugates, for_derivatives
 from .ownership import SOLE, alone
@@ -25,14 +25,13 @@ _FLOAT32 = np.dtype("float32")  # the most common dtype: `is` is faster than ask
 
 
 def derivatives(
-    node: Function, kept: Sequence[Any], grad: Any, onward: Sequence[Function | None], create_graph: bool
+    node: Function, plan: Plan, kept: Sequence[Any], grad: Any, onward: Sequence[Function | None], create_graph: bool
 ) -> list[Any]:
     """Call a node's derivatives with the values that they read, and the gradient of its result.
 
     They are written for real numbers and holomorphic functions: grad · f'. PyTorch's convention for complex numbers,
     the direction of steepest ascent, is grad · conj(f') = conj(conj(grad) · f').
     """
-    plan = node.plan
     if node.dtype is not _FLOAT32:
         grad, kept = for_derivatives(node, grad, kept)
     gradients: list[Any] = [None] * len(onward)

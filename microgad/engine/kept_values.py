@@ -7,6 +7,7 @@ from typing import Any
 from .. import backend, errors, function
 from ..errors.wording import FREED
 from ..function import SIMPLE, Function, Packed
+from ..function.plan import Plan
 from . import versions
 
 
@@ -30,7 +31,7 @@ def as_tensors(node: Function, kept: list[Any]) -> list[Any]:
     return [*tensors, *kept[len(tensors) :]]
 
 
-def read(node: Function) -> Any:
+def read(node: Function, plan: Plan) -> Any:
     """The values that a node keeps, checked: none is freed or overwritten."""
     if node.calls_back:  # a program's backward reads, checks and unpacks them itself
         return ()
@@ -42,7 +43,7 @@ def read(node: Function) -> Any:
             versions.check(node, counters[i], counters[i + 1])
     if type(kept) is list or not isinstance(kept, Packed):
         return kept
-    return kept.unpack() if node.plan.fills else ()  # between a node's hooks it is read anew, and is unpacked once
+    return kept.unpack() if plan.fills else ()  # between a node's hooks it is read anew, and is unpacked once
 
 
 def free(node: Function) -> None:

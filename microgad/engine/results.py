@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from .. import backend
 from ..function import Function
+from ..function.plan import Plan
 from ..type_aliases import Array
 from . import node_hooks
 
@@ -23,14 +24,14 @@ def run_hooks(node: Function, grads: list[Array | None], ran: Collection[int]) -
     return grads
 
 
-def gathered(node: Function, grads: Sequence[Array | None]) -> tuple[Array | None, ...] | None:
+def gathered(node: Function, plan: Plan, grads: Sequence[Array | None]) -> tuple[Array | None, ...] | None:
     """The gradients of several results as the node's derivatives take them; None if no result has one."""
-    if all(g is None for g in grads) and node.plan.fills:
+    if all(g is None for g in grads) and plan.fills:
         return None
     for shape in node.shape:
         if type(shape) is not tuple and hasattr(shape, "in_one_slice"):  # of a result that vmap has batched
             grads = shape.in_one_slice(grads, node.shape)
-    return with_zeros(node, grads) if node.materializes and node.plan.fills else tuple(grads)
+    return with_zeros(node, grads) if node.materializes and plan.fills else tuple(grads)
 
 
 def with_zeros(node: Function, grads: Sequence[Array | None]) -> tuple[Array, ...]:

@@ -12,6 +12,7 @@ from .. import backend, function, state
 from ..backend.copies import copied
 from ..duck_arrays import DuckArray, Fallback
 from ..function import AccumulateGrad, Function, Output
+from ..function.plan import Plan
 from ..state import State
 from ..state.derivative_path import derivative_path
 from ..type_aliases import Array
@@ -91,7 +92,7 @@ def run(
                     queue.add_part(parent, node.index, grad)
                 continue
             if type(grad) is list:  # a node with several results, of which some may be unused
-                grad = results.gathered(node, results.run_hooks(node, grad, ends))
+                grad = results.gathered(node, node.plan, results.run_hooks(node, grad, ends))
             onward = node.edges if routes is None else routes[node.number]
             if not onward:
                 continue
@@ -102,7 +103,7 @@ def run(
                         g, owned = (g, False) if g is None or create_graph else fit_to_input(node, i, g, False)
                         queue.add(edge, g, owned)
             else:
-                read(node)  # it raises if these values are freed or overwritten
+                read(node, node.plan)  # it raises if these values are freed or overwritten
             if not retain_graph:
                 free(node)
     except Exception as error:
@@ -136,25 +137,26 @@ def _gradients(node: Function, grad: Any, onward: Edges, create_graph: bool, out
     return gradients
 
 
-def derive(node: Function, grad: Any, onward: Edges, create_graph: bool) -> list[Any]:
+def derive(node: Function, grad: Any, onward: Edges, create_graph: bool, plan: Plan | None = None) -> list[Any]:
     """Compute the gradients of a node's inputs. Where `onward` has None in place of an edge, it may be None, too."""
-    kept = read(node)
+    plan = plan or node.plan  # another plan is the node's own, without its hooks
+    kept = read(node, plan)
     if create_graph:
         kept = as_tensors(node, kept)
-        if node.plan.decomposition is not None and grad is not None:
-            return _by_decomposition(node, kept, grad, onward)
-    return derivatives(node, kept, grad, onward, create_graph)
+        if plan.decomposition is not None and grad is not None:
+            return _by_decomposition(node, plan, kept, grad, onward)
+    return derivatives(node, plan, kept, grad, onward, create_graph)
 
 
-def _by_decomposition(node: Function, kept: list[Any], grad: Any, onward: Sequence[Any]) -> list[Any]:
+def _by_decomposition(node: Function, plan: Plan, kept: list[Any], grad: Any, onward: Sequence[Any]) -> list[Any]:
     """Differentiate the node's decomposition, which gives derivatives of every order.
 
     Its inputs go through fresh Identity nodes, and the derivatives are taken with respect to those: so they are partial
     derivatives even where one Tensor is two inputs, or one input depends on another.
     """
-    decomposition, positions = node.plan.decomposition  # type: ignore[misc]
+    decomposition, positions = plan.decomposition  # type: ignore[misc]
     starts: dict[int, Any] = {}
-    for j, i in enumerate(node.plan.inputs):
+    for j, i in enumerate(plan.inputs):
         if isinstance(kept[j], function.Tensor) and node.edges[i] is not None:
             kept[j] = starts[i] = Identity.apply(kept[j])
     out = decomposition(node, *[kept[j] for j in positions])

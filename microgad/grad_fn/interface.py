@@ -94,18 +94,14 @@ def _backward(
     node: Function, grads: Sequence[Any], onward: Sequence[Function | None], recorded: bool
 ) -> tuple[Any, ...]:
     """Return the gradients of a node's inputs, without its hooks."""
-    plan = node.plan
-    node.plan = getattr(plan, "own", plan)
-    try:
-        given = gathered(node, grads) if type(node.shape) is list else grads[0]
-        found = engine.derive(node, given, onward, recorded)
-        fit = [
-            None if g is None or edge is None else engine.fit_to_input(node, i, g, recorded)[0]
-            for i, (g, edge) in enumerate(zip(found, node.edges, strict=True))
-        ]
-        return _tensors(fit)
-    finally:
-        node.plan = plan
+    plan = getattr(node.plan, "own", node.plan)
+    given = gathered(node, plan, grads) if type(node.shape) is list else grads[0]
+    found = engine.derive(node, given, onward, recorded, plan)
+    fit = [
+        None if g is None or edge is None else engine.fit_to_input(node, i, g, recorded)[0]
+        for i, (g, edge) in enumerate(zip(found, node.edges, strict=True))
+    ]
+    return _tensors(fit)
 
 
 def call_node(node: Function, *grads: Any) -> Any:
