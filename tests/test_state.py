@@ -37,12 +37,21 @@ def test_repeated_calls_run_in_the_same_state_object():
     assert (plain.path, plain.grad_enabled) == (no_grad.path, not no_grad.grad_enabled) == ("1.0", True)
 
 
-def test_a_block_of_inference_mode_may_end_in_another_context():
+@pytest.mark.parametrize(
+    "make",
+    [
+        torch.inference_mode, torch.autograd.forward_ad.dual_level, nn.utils.parametrize.cached,
+        torch.autograd.graph.allow_mutation_on_saved_tensors, torch._C.DisableTorchFunctionSubclass,
+        lambda: torch.autograd.graph.disable_saved_tensors_hooks("no"), torch.overrides.TorchFunctionMode,
+    ],
+)  # fmt: skip
+def test_a_block_may_end_in_another_context(make):
     """As that of an async generator which another task closes."""
-    block = torch.inference_mode()
+    before = state.current()
+    block = make()
     contextvars.copy_context().run(block.__enter__)
     block.__exit__(None, None, None)
-    assert torch.is_grad_enabled()
+    assert state.current() is before
     assert not torch.is_inference_mode_enabled()
 
 

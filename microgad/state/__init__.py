@@ -69,10 +69,11 @@ class scope:
     def __enter__(self) -> None:
         wanted = self.changes
         only_mode = len(wanted) == 1 and "grad_enabled" in wanted
-        self.token = variable.set(current().recording(wanted["grad_enabled"]) if only_mode else changed(**wanted))
+        before = self.before = current()
+        variable.set(before.recording(wanted["grad_enabled"]) if only_mode else changed(**wanted))
 
     def __exit__(self, *_: object) -> None:
-        variable.reset(self.token)
+        variable.set(self.before)  # no token, which couldn't be reset where another task ends the block
 
 
 def observers() -> Iterator[Observer]:

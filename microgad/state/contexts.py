@@ -25,11 +25,12 @@ def binding(variable: ContextVar[T], value: T) -> Iterator[None]:
     >>> depth.get()
     0
     """
-    token = variable.set(value)
+    before = variable.get()
+    variable.set(value)
     try:
         yield
     finally:
-        variable.reset(token)
+        variable.set(before)  # no token, which couldn't be reset where another task ends the block
 
 
 def decorate(scope: Callable[[], AbstractContextManager[Any]], function: F) -> F:

@@ -33,14 +33,15 @@ def disable_torch_function() -> Any:
 
 
 def push_mode(mode: Any) -> Any:
-    """Make a mode the innermost one, and return the token with which `pop_mode` removes it."""
-    state = _state.get()
-    return _state.set(state._replace(modes=(*state.modes, mode)))
+    """Make a mode the innermost one, and return the state before, with which `pop_mode` removes it."""
+    before = _state.get()
+    _state.set(before._replace(modes=(*before.modes, mode)))
+    return before
 
 
-def pop_mode(token: Any) -> None:
+def pop_mode(before: Any) -> None:
     """Undo `push_mode`."""
-    _state.reset(token)
+    _state.set(before)
 
 
 def has_modes() -> bool:

@@ -37,12 +37,11 @@ class TorchFunctionMode:
                 "method"
             )
         _wrappers.install()
-        tokens = self.__dict__.setdefault("_tokens", [])
-        tokens.append(_protocol.push_mode(self))
+        self.__dict__.setdefault("_before", []).append(_protocol.push_mode(self))
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        _protocol.pop_mode(self.__dict__["_tokens"].pop())
+        _protocol.pop_mode(self.__dict__["_before"].pop())
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):
