@@ -253,7 +253,7 @@ def test_a_constant_that_forward_does_not_compute_is_named(forward: Any) -> None
         op.apply(torch.ones(2, requires_grad=True))
 
 
-@pytest.mark.parametrize("value", [2.0, "text", [1.0, 2.0]])
+@pytest.mark.parametrize("value", [2.0, "text", [1.0, 2.0], None])
 def test_a_derivative_that_returns_no_array_is_named(value: Any) -> None:
     out = define(forward=double, grad_x=lambda self, grad: value).apply(torch.ones(2, requires_grad=True))
     returned = re.escape(f"Op: its derivative for x returned {value!r}, a {type(value).__name__}, instead of an array")

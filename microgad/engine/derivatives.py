@@ -58,6 +58,8 @@ def derivatives(
     for i, edge in enumerate(onward):
         g = gradients[i]
         if edge is None or g is None:
+            if edge is not None and plan.joint is None and grad is not None:
+                raise rules.no_array(node, argument(node, i), g)
             continue
         if edge.dtype is not _FLOAT32 and edge.dtype.kind == "c" and conjugates(node):
             g = gradients[i] = conjugate_back(g)

@@ -51,11 +51,11 @@ class Function:
     A subclass defines `forward(self, x, ...)` and, for each input, `grad_x(self, grad, ...)`. The parameters after
     `grad` name what the derivative reads: inputs, the result `out`, or what forward computed on the way
     (`self.winner = ...`). A node keeps exactly that for backward. Derivatives that share work are written as one
-    `backward(self, grad, ...)`, which returns one gradient for each input; `self.needs` says which are wanted. A
-    `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. All bodies are plain NumPy: given arrays they
-    compute, given Tensors (under create_graph) they record new nodes. A derivative uses operators, indexing and NumPy's
-    functions, as np.std(x): the method x.std() is another on Tensors, and raises there. A derivative by a complex input
-    is that of calculus, grad · f'(z): the engine conjugates it. Not in PyTorch.
+    `backward(self, grad, ...)`, which returns for each input a gradient, or None if there is none; `self.needs` says
+    which are wanted. A `forward(self, *inputs)` goes with `grad_inputs(self, grad, ...)`. All bodies are plain NumPy:
+    given arrays they compute, given Tensors (under create_graph) they record new nodes. A derivative uses operators,
+    indexing and NumPy's functions, as np.std(x): the method x.std() is another on Tensors, and raises there. A
+    derivative by a complex input is that of calculus, grad · f'(z): the engine conjugates it. Not in PyTorch.
 
     >>> import microgad, numpy as np
     >>> class Cube(microgad.Function):

@@ -243,10 +243,10 @@ def not_constant(cls: type[Function], name: str, dtype: Any) -> FunctionError:
 
 def no_array(node: Function, name: str, gradient: Any) -> FunctionError:
     """The error for a derivative that returned a Python number or another object that isn't an array."""
-    op = place(type(node).__name__, node.path)
+    op, hint = place(type(node).__name__, node.path), "; a `return` may be missing" if gradient is None else ""
     return FunctionError(
         f"{op}: its derivative for {name} returned {gradient!r:.60}, a {type(gradient).__name__}, instead of an array "
-        "of the input's shape"
+        f"of the input's shape{hint}"
     )
 
 

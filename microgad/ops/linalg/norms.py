@@ -61,7 +61,7 @@ class VectorNorm(Function):
         with np.errstate(divide="ignore"):
             return fast_sum(size**self.p, axis, keep) ** (1 / self.p)
 
-    def grad_x(self, grad, x, out):
+    def backward(self, grad, x, out):
         p = self.p
         shape = reduced_shape(x.shape, self.axis)
         grad, out = grad.reshape(shape), out.reshape(shape)

@@ -32,12 +32,12 @@ class Renorm(VectorNorm):
         self.factor = factor = np.where(norm > self.most, self.most / (norm + EPSILON), x.dtype.type(1))
         return layouts.row_major(x) * factor
 
-    def grad_x(self, grad, x, norm, factor):  # type: ignore[override]
+    def backward(self, grad, x, norm, factor):  # type: ignore[override]
         large = norm > self.most
         if type(x) is not np.ndarray or not large.all():  # the derivative for other slices, of NaN, is no 0
             x, norm = np.where(large, x, 0), np.where(large, norm, 0)
         of_norm = fast_sum(grad * x, self.axis, True) * -factor / (norm + EPSILON)
-        out = VectorNorm.grad_x(self, of_norm, x, norm)  # type: ignore[no-untyped-call]
+        out = VectorNorm.backward(self, of_norm, x, norm)  # type: ignore[no-untyped-call]
         out += grad * factor
         return out
 
