@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 import weakref
 from collections.abc import Callable
@@ -97,6 +98,31 @@ def test_a_missing_attribute_in_a_composite_function_raises_attribute_error() ->
     with pytest.raises(AttributeError, match="no attribute 'shap'") as caught:
         typo(torch.ones(2))
     assert not isinstance(caught.value, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda self, x: x.exp(), "no attribute 'exp'; forward computes on arrays, not on Tensors: write np.exp(x)"),
+        (lambda self, x: x.unsqueeze(0), "no attribute 'unsqueeze'; forward computes on arrays, not on Tensors"),
+        (lambda self, x: x * self.k, "no attribute 'k'; a setting is given by name, Op.apply(x, k=...), and its"),
+        (lambda self, x: np.expp(x), "module 'numpy' has no attribute 'expp'"),  # type: ignore[attr-defined]
+    ],
+)
+def test_an_attribute_that_a_forward_lacks_is_named_with_the_operation_and_its_module(
+    forward: Any, message: str
+) -> None:
+    op = type("Op", (torch.Function,), {"forward": forward, "grad_x": lambda self, grad: grad})
+
+    class Layer(nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return op.apply(x)
+
+    with pytest.raises(AttributeError, match=rf"^Op \(0\): .*{re.escape(message)}") as caught:
+        nn.Sequential(Layer())(torch.ones(2))
+    assert isinstance(caught.value.__cause__, AttributeError)
+    with pytest.raises(AttributeError, match=rf"^Op: .*{re.escape(message)}"):
+        op.apply_(torch.ones(2))
 
 
 def test_a_type_error_of_a_callback_passes_through_unchanged() -> None:

@@ -64,6 +64,8 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
     `apply` calls this. `end` is "_" where it computes in place.
     """
     op, names = f"{cls.__name__}{end}", cls.inputs
+    if isinstance(error, AttributeError) and not isinstance(error, MicrogadError):
+        return no_attribute(error, cls, path)
     if type(error) is TypeError and not cls.variadic and names and len(inputs) != len(names):
         return miscounted(cls, path, len(inputs))
     call = _public_call(sys._getframe(2)) if cls.__module__.startswith("microgad.") else None
@@ -80,6 +82,16 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
             for x, name in zip(inputs, _one_each(names, inputs), strict=False)
         )
     return in_forward(error, op, path, names, inputs, settings)
+
+
+def no_attribute(error: AttributeError, cls: Any, path: str) -> AttributeError:
+    """The error for an attribute that forward misses: of its node a setting, of an array a Tensor's method."""
+    op, name, obj, hint = cls.__name__, error.name, error.obj, ""
+    if name and type(obj) is cls:
+        hint = f"; a setting is given by name, {op}.apply(x, {name}=...), and its default is a class attribute"
+    elif name and hasattr(obj, "__array_ufunc__") and not hasattr(obj, "array"):
+        hint = "; forward computes on arrays, not on Tensors" + (f": write np.{name}(x)" if hasattr(np, name) else "")
+    return AttributeError(f"{place(op, path)}: {error}{hint}", name=name, obj=obj)
 
 
 def miscounted(cls: Any, path: str, count: int) -> KindError:

@@ -210,7 +210,7 @@ class Function:
                 settled = len(arrays) < 3
         except Fallback as fallback:
             out, settled = fallback.forward(self, arrays), True
-        except errors.FROM_FORWARD as error:
+        except (AttributeError, *errors.FROM_FORWARD) as error:
             if near := on_one_device(inputs, error, cls.promote is not None):
                 return cls.apply(*near, **settings)
             raise forwards.in_apply(error, cls, state.path, inputs, settings) from forwards.cause(error, cls)
@@ -279,7 +279,7 @@ class Function:
             if type(target.array) is not ndarray:
                 rules.checked_device(self, target.array, given)
             self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
-        except errors.FROM_FORWARD as error:
+        except (AttributeError, *errors.FROM_FORWARD) as error:
             if is_gpu(target.array) and (near := on_one_device(given, error, cls.promote is not None)):
                 return cls.apply_(*near, **settings)
             raise forwards.in_apply(error, cls, state.path, given, settings, "_") from forwards.cause(error, cls)
