@@ -199,7 +199,7 @@ def raise_missing(module_name: str, name: str) -> Any:
 
 
 def _candidates(module: Any) -> list[str]:
-    listed = None if module.__name__ == __package__ else getattr(module, "__all__", None)
+    listed = None if module is sys.modules[__package__] else getattr(module, "__all__", None)
     return listed or [known for known in dir(module) if not known.startswith("_")]
 
 
