@@ -26,8 +26,9 @@ class Absence(NamedTuple):
 def check(file: str | Path) -> list[Absence]:
     """List the PyTorch names in a program that microgad lacks: imported names and attributes reached from them.
 
-    Methods of Tensors are not checked, because types of variables are only known when the program runs. Raises OSError
-    if the file can't be read and SyntaxError if it isn't Python.
+    Methods of Tensors are not checked, because types of variables are only known when the program runs. Dtypes such as
+    `torch.bfloat16`, which no Tensor can have here, count as present, because programs compare with them. Raises
+    OSError if the file can't be read and SyntaxError if it isn't Python.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +88,12 @@ def _module(name: str) -> ModuleType:
 
 def _missing_attributes(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[int, str]]:
     """Yield missing names in chains like `torch.nn.Linear` that start from an imported name."""
-    for node in ast.walk(tree):
+    waiting = [(tree, known)]
+    for node, known in waiting:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            hidden = {x.arg for x in ast.walk(node.args) if isinstance(x, ast.arg) and x.arg in known}
+            known = {name: known[name] for name in known.keys() - hidden} if hidden else known
+        waiting += [(child, known) for child in ast.iter_child_nodes(node)]
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             module = _value(node.value, known)
             if isinstance(module, ModuleType) and not isinstance(module, MissingModule):

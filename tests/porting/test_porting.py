@@ -298,6 +298,27 @@ nn.Module.absent
     assert "python -m microgad check: '(' was never closed (program.py, line 1)" in result.stderr
 
 
+def test_check_does_not_take_a_parameter_for_a_module(tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(
+        """
+import torch
+def compare(*, torch): return [torch.absent, lambda: torch.absent]
+async def run(*torch): return torch.absent
+get = lambda torch: torch.absent
+def use(x): return torch.absent
+"""
+    )
+    assert [absence.line for absence in check(file)] == [6]
+
+
+def test_check_and_run_suggest_the_same_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import torch\ntorch.seralization\n")
+    (absence,) = check(tmp_path / "program.py")
+    assert absence.message.endswith("the nearest name is serialization")
+    assert f"AttributeError: {absence.message}\n" in run("-m", "microgad", "program.py", folder=tmp_path).stderr
+
+
 def test_check_knows_what_programs_find_in_torch_ops(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text("import torch\nkey = torch.ops.aten.add, torch.ops.load_library\n")
