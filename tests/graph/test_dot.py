@@ -338,4 +338,19 @@ def test_the_scale_of_colors_is_one_cell_of_the_legend():
     drawn = tape.draw(color="gradient")
     assert "gradient norm: 0 … 6 2 operations" in caption(drawn)
     assert f'BGCOLOR="#FFFFFF:{LIGHT.hot}"' in drawn.source
-    assert "time: not recorded" in caption(tape.draw(color="time"))
+
+
+@pytest.mark.parametrize(
+    ("color", "message"),
+    [
+        ("time", "the tape has no time: record it with time=True"),
+        ("zeros", "the tape has no zeros: record it with stats=True"),
+        ("nan", "the tape has no NaN or infinite: record it with stats=True"),
+        ("gradient", "the tape has no gradient norm: record it with stats=True, and its backward pass, too"),
+    ],
+)
+def test_a_color_by_what_was_not_recorded_raises_an_error_that_says_how_it_is(color, message):
+    with torch.record() as tape:
+        torch.ones(2, requires_grad=True).exp().sum().backward()
+    with pytest.raises(RuntimeError, match=message):
+        tape.draw(color=color)

@@ -7,13 +7,13 @@ from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, GraphError
 from ...errors.own_arguments import checked
 from .. import text
 from ..tape import Op, Tape
 from .fitting import MAX_BOXES, make_sketch
 from .render import RendererMissing, TooSlow, rendered
-from .sketch import Options, Sketch
+from .sketch import Box, Options, Sketch
 
 if TYPE_CHECKING:
     import pathlib
@@ -27,7 +27,7 @@ PICTURES = ("svg", "png", "pdf")
 class Graph:
     """A drawing of a tape with as much detail as fits on a page. See `Tape.draw` for the options.
 
-    Raises RuntimeError for options out of range.
+    Raises ValueError for options out of range, and RuntimeError for a color by what wasn't recorded.
 
     >>> x = torch.ones(3, requires_grad=True)
     >>> "Exp" in torch.graph.Graph(torch.graph.read((x.exp(),))).dot.source
@@ -73,6 +73,9 @@ class Graph:
         ):  # fmt: skip
             if given not in known:
                 raise ArgumentError(f"graph: {name} must be one of {', '.join(map(str, known))}, got {given!r}")
+        scale = SCALES[color] if color and tape.ops else None
+        if scale and scale.needs and scale.value(Box("", "part", "", tape.ops, tape.sources)) is None:
+            raise GraphError(f"graph: color={color!r}: the tape has no {scale.label}: record it with {scale.needs}")
         self.tape = tape
         self.show_saved, self.rankdir, self.color, self.theme, self.beside = show_saved, rankdir, color, theme, beside
         self.frames, self.mark = frames, numbers

@@ -114,6 +114,7 @@ class Scale(NamedTuple):
     label: str
     value: Callable[[Box], float | None]  # the quantity of a box
     shown: Callable[[float], str]  # formats it
+    needs: str = ""  # how it is recorded, if not every tape has it
     share: bool = False  # whether it is a share of all elements
 
     def extremes(self, repetitions: Iterable[Box]) -> tuple[float, float] | None:
@@ -142,14 +143,16 @@ class ColorMap:
 
 
 SCALES = {
-    "time": Scale("time", _sum(lambda op: op.seconds), _seconds),
+    "time": Scale("time", _sum(lambda op: op.seconds), _seconds, "time=True"),
     "bytes": Scale(
         "kept for backward", lambda box: float(total(box.ops)) if box.ops else None, lambda x: text.size(round(x))
     ),
     "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}"),
-    "gradient": Scale("gradient norm", _largest(lambda s: s.norm, True), _plain),
-    "zeros": Scale("zeros", _largest(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %", True),
-    "nan": Scale("NaN or infinite", _largest(lambda s: s.nans + s.infs), _plain),
+    "gradient": Scale(
+        "gradient norm", _largest(lambda s: s.norm, True), _plain, "stats=True, and its backward pass, too"
+    ),
+    "zeros": Scale("zeros", _largest(lambda s: s.zeros), lambda x: f"{100 * x:.3g} %", "stats=True", True),
+    "nan": Scale("NaN or infinite", _largest(lambda s: s.nans + s.infs), _plain, "stats=True"),
 }
 
 
