@@ -274,7 +274,7 @@ class Tape:
 
         `show_saved=False` hides what is kept for backward, `rankdir` is the direction of the arrows ("TB", "LR", "BT"
         or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "bytes" or "flops", or, if recorded (else
-        it raises RuntimeError), by "time", "gradient", "zeros" or "nan". Scalars with statistics show values and gradients.
+        it raises RuntimeError), "time", "gradient", "zeros" or "nan". Scalars with statistics show value and gradient.
         `leaves=True` keeps modules without submodules closed, `frames=False` draws no frames around them, `beside=True`
         draws the backward pass beside the forward. `mark` highlights operations. Raises ValueError for other values.
 
