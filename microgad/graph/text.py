@@ -22,10 +22,11 @@ _DEFAULTS = {
 _SPATIAL = {"kernel", "stride", "dilation", "padding", "output_padding"}
 # Settings that aren't shown because the shapes and dtypes of inputs and results imply them.
 _IN_SHAPES = {"x_shape", "size", "sizes", "indices", "shape_of_weight", "rows", "view", "affine", "source"}
-# How attention is computed, not what; a part of the title; and how results and gradients lie in memory.
-_INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last", "kind", "order"}
+# How attention is computed, not what; a part of the title; how results and gradients lie in memory; a method of ours.
+_INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last", "kind", "order", "callback"}
 _REORDERING = "Permute", "Shuffle"  # operations whose order is what they do
 _LONGEST = 40  # characters of a setting
+_COMPUTE_NOTHING = {"BackwardHookFunction": "backward hook", "TransformArgument": "argument of torch.func"}
 # The public functions that an operation may be, by its settings and inputs; "" for what it is called after.
 _FUNCTIONS: dict[str, Callable[[Op], str]] = {
     "Pick": lambda op: op.settings.get("of", ""),
@@ -108,8 +109,10 @@ def title(op: Op) -> str:
     """Return an operation's symbol and name ("× Mul"), or the name alone if it contains the symbol ("Conv2d").
 
     The adjoint of a linear operation is shown as "Sumᵀ". Where several functions are one operation, their name comes
-    first: "max Pick", "celu Elu", "masked_fill SetItem".
+    first: "max Pick", "celu Elu", "masked_fill SetItem". What computes nothing is called after what it is for.
     """
+    if op.name in _COMPUTE_NOTHING and not op.own:
+        return _COMPUTE_NOTHING[op.name]
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"
     if op.name in _FUNCTIONS and (function := _FUNCTIONS[op.name](op)):

@@ -139,6 +139,16 @@ def test_a_matrix_times_a_vector_reads_no_weight():
     assert (text.title(op), [given.name for given in op.inputs]) == ("@ Mv", ["a", "b"])
 
 
+def test_what_computes_nothing_is_called_after_what_it_is_for():
+    net = torch.nn.Linear(2, 2)
+    net.register_full_backward_hook(lambda *_: None)
+    with torch.record() as tape:
+        net(torch.ones(1, 2, requires_grad=True))
+        torch.func.grad(torch.sum)(torch.ones(2, requires_grad=True))
+    assert [text.title(op) for op in tape][:4] == ["backward hook", "Linear", "backward hook", "argument of torch.func"]
+    assert text.settings(tape.ops[0]) == []
+
+
 def test_long_settings_are_cut():
     x = torch.ones(*[1] * 20, requires_grad=True)
     (setting,) = text.settings(last(x.permute(*range(20))))
