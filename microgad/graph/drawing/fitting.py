@@ -12,7 +12,7 @@ from .sketch import Box, Options, Sketch
 MAX_BOXES = 60  # on a page
 MAX_DEPTH = 60  # levels of modules; what is below is drawn at the last one
 MAX_USES = 4  # of a parameter; the edges of more would clutter the drawing
-MAX_HEIGHT = 22  # inches; a higher drawing can't be read when it is scaled to a page
+MAX_HEIGHT = 24  # inches; a higher drawing can't be read when it is scaled to a page
 MAX_SIDE_BY_SIDE = 16  # boxes; what repeats, such as the heads of attention, is drawn once if more were side by side
 
 
