@@ -115,10 +115,11 @@ def title(op: Op) -> str:
         return _COMPUTE_NOTHING[op.name]
     if op.name.endswith("Adjoint"):
         return op.name.removesuffix("Adjoint") + "ᵀ"
-    if op.name in _FUNCTIONS and (function := _FUNCTIONS[op.name](op)):
-        return f"{function} {op.name}"
-    contained = op.symbol.replace("_", "").replace(" ", "").lower() in op.name.lower()
-    return op.name if contained else f"{op.symbol} {op.name}"
+    name = op.name if op.own else op.name.removesuffix("InPlace")
+    if name in _FUNCTIONS and (function := _FUNCTIONS[name](op)):
+        return f"{function} {name}"
+    contained = op.symbol.replace("_", "").replace(" ", "").lower() in name.lower()
+    return name if contained else f"{op.symbol} {name}"
 
 
 def _is_mask(index: Any) -> bool:

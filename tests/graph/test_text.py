@@ -120,6 +120,7 @@ def test_what_picks_elements_is_named_after_its_function(name):
         ("leaky_relu PRelu", lambda x: F.leaky_relu(x, 0.2)),
         ("PRelu", lambda x: F.prelu(x, torch.tensor([0.2]))),
         ("relu6 Hardtanh", F.relu6),
+        ("relu6 Hardtanh", lambda x: F.relu6(x * 1, inplace=True)),
         ("Hardtanh", F.hardtanh),
         ("celu Elu", F.celu),
         ("selu Elu", F.selu),
