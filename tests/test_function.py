@@ -345,3 +345,27 @@ def test_hooks_of_a_node_are_called_while_another_thread_is_in_its_derivative() 
         called.set()
         first.result()
     assert len(seen) == 2
+
+
+def test_apply_of_a_subclass_may_call_that_of_its_base() -> None:
+    class Double(Function):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 2
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return grad * 2
+
+    class Triple(Double):
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return x * 3
+
+        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+            return grad * 3
+
+        @classmethod
+        def apply(cls, x):  # type: ignore[no-untyped-def]
+            return super().apply(x + 1)  # it computes this class's forward
+
+    x = torch.tensor(1.0, requires_grad=True)
+    assert [op.apply(x).item() for op in (Double, Triple)] == [2, 6]
+    assert torch.autograd.grad(Triple.apply(x), x)[0].item() == 3  # type: ignore[no-untyped-call]

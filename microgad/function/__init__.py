@@ -5,7 +5,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import count
-from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -133,8 +132,7 @@ class Function:
         if cls.forward is Function.forward:
             return  # abstract
         read_signatures(cls)
-        # Bind `apply` once, here, instead of anew at each call.
-        cls.apply = MethodType(cls.apply.__func__, cls)  # type: ignore[method-assign, attr-defined]
+        rules.bind_apply(cls)
 
     @classmethod
     def reads(cls, method: Callable[..., Any]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis  # NumPy has loaded it already
 import inspect
 from collections.abc import Callable, Sequence
-from types import CodeType
+from types import CodeType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 VARARGS, VARKEYWORDS = 0x04, 0x08  # a code object's flags for *inputs and **settings
 _BODIES = ("forward", "backward", "decomposition")
 _STORE_ATTR = dis.opmap["STORE_ATTR"]
+
+
+def bind_apply(cls: type[Function]) -> None:
+    """Bind a class's `apply` once, instead of anew at each call.
+
+    But where that of a subclass calls `super().apply`, it would compute the base's forward.
+    """
+    own = cls.apply.__func__  # type: ignore[attr-defined]
+    for base in cls.__mro__[1:] if "__class__" in own.__code__.co_freevars else ():  # it contains `super()`
+        bound = vars(base).get("apply")
+        if type(bound) is MethodType and bound.__func__ is not own:
+            base.apply = classmethod(bound.__func__)  # type: ignore[attr-defined]
+    cls.apply = MethodType(own, cls)  # type: ignore[method-assign]
 
 
 def undeclared(cls: type[Function]) -> list[str]:
