@@ -103,8 +103,8 @@ def test_a_missing_attribute_in_a_composite_function_raises_attribute_error() ->
 @pytest.mark.parametrize(
     ("forward", "message"),
     [
-        (lambda self, x: x.exp(), "no attribute 'exp'; forward computes on arrays, not on Tensors: write np.exp(x)"),
-        (lambda self, x: x.unsqueeze(0), "no attribute 'unsqueeze'; forward computes on arrays, not on Tensors"),
+        (lambda self, x: x.exp(), "no attribute 'exp'; arrays lack a Tensor's methods: write np.exp(x)"),
+        (lambda self, x: x.unsqueeze(0), "no attribute 'unsqueeze'; arrays lack a Tensor's methods"),
         (lambda self, x: x * self.k, "no attribute 'k'; a setting is given by name, Op.apply(x, k=...), and its"),
         (lambda self, x: np.expp(x), "module 'numpy' has no attribute 'expp'"),  # type: ignore[attr-defined]
     ],
@@ -112,7 +112,7 @@ def test_a_missing_attribute_in_a_composite_function_raises_attribute_error() ->
 def test_an_attribute_that_a_forward_lacks_is_named_with_the_operation_and_its_module(
     forward: Any, message: str
 ) -> None:
-    op = type("Op", (torch.Function,), {"forward": forward, "grad_x": lambda self, grad: grad})
+    op: Any = type("Op", (torch.Function,), {"forward": forward, "grad_x": lambda self, grad: grad})
 
     class Layer(nn.Module):
         def forward(self, x: torch.Tensor) -> Any:
@@ -123,6 +123,22 @@ def test_an_attribute_that_a_forward_lacks_is_named_with_the_operation_and_its_m
     assert isinstance(caught.value.__cause__, AttributeError)
     with pytest.raises(AttributeError, match=rf"^Op: .*{re.escape(message)}"):
         op.apply_(torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("grad_x", "create_graph", "note"),
+    [
+        (lambda self, grad, x: grad * x.exp(), False, "arrays lack a Tensor's methods: write np.exp(x)"),
+        (lambda self, grad, x: grad * self.k, False, "a setting is given by name, Op.apply(x, k=...)"),
+        (lambda self, grad, x: grad * self.k, True, "a setting is given by name, Op.apply(x, k=...)"),
+    ],
+)
+def test_an_attribute_that_a_derivative_lacks_is_explained(grad_x: Any, create_graph: bool, note: str) -> None:
+    op: Any = type("Op", (torch.Function,), {"forward": lambda self, x: np.exp(x), "grad_x": grad_x})
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(AttributeError, match="has no attribute") as caught:
+        op.apply(x).sum().backward(create_graph=create_graph)
+    assert caught.value.__notes__[0].startswith(f"In the derivative of Op: {note}")
 
 
 def test_a_type_error_of_a_callback_passes_through_unchanged() -> None:

@@ -53,8 +53,8 @@ def reported(error: Exception, node: Function, observer: Observer | None, create
     """Tell the observer that the derivatives of `node` raised `error`, and return what the pass is to raise."""
     if observer is not None:
         observer.failed(node)
-    if create_graph and not node.calls_back:
-        rules.on_tensors(error, node)
+    if not node.calls_back:
+        rules.explain(error, node, create_graph)
     if not isinstance(error, MemoryError):
         return error
     from ..errors.forwards import no_memory

@@ -85,13 +85,20 @@ def in_apply(error: Exception, cls: Any, path: str, inputs: Any, settings: dict[
 
 
 def no_attribute(error: AttributeError, cls: Any, path: str) -> AttributeError:
-    """The error for an attribute that forward misses: of its node a setting, of an array a Tensor's method."""
-    op, name, obj, hint = cls.__name__, error.name, error.obj, ""
+    """The error for an attribute that forward misses."""
+    hint = attribute_hint(error, cls)
+    said = f"{place(cls.__name__, path)}: {error}" + (f"; {hint}" if hint else "")
+    return AttributeError(said, name=error.name, obj=error.obj)
+
+
+def attribute_hint(error: AttributeError, cls: Any) -> str:
+    """What to write for an attribute that a Function's body misses: of its node a setting, of an array a method."""
+    name, obj = error.name, error.obj
     if name and type(obj) is cls:
-        hint = f"; a setting is given by name, {op}.apply(x, {name}=...), and its default is a class attribute"
-    elif name and hasattr(obj, "__array_ufunc__") and not hasattr(obj, "array"):
-        hint = "; forward computes on arrays, not on Tensors" + (f": write np.{name}(x)" if hasattr(np, name) else "")
-    return AttributeError(f"{place(op, path)}: {error}{hint}", name=name, obj=obj)
+        return f"a setting is given by name, {cls.__name__}.apply(x, {name}=...), and its default is a class attribute"
+    if name and hasattr(obj, "__array_ufunc__") and not hasattr(obj, "array"):
+        return "arrays lack a Tensor's methods" + (f": write np.{name}(x)" if hasattr(np, name) else "")
+    return ""
 
 
 def miscounted(cls: Any, path: str, count: int) -> KindError:

@@ -268,8 +268,8 @@ def not_applied(cls: type[Function]) -> FunctionError:
     return FunctionError(f"{cls.__name__}: an operation is called by {cls.__name__}.apply(x, ...), not by its instance")
 
 
-def on_tensors(error: Exception, node: Function) -> None:
-    """Add to an error that a derivative raised under create_graph how derivatives are written that run there."""
+def explain(error: Exception, node: Function, create_graph: bool) -> None:
+    """Add to an error that a derivative raised how derivatives are written, which run on Tensors under create_graph."""
     cls, frames, step = type(node), [], error.__traceback__
     while step is not None:
         frames.append(step.tb_frame)
@@ -279,8 +279,16 @@ def on_tensors(error: Exception, node: Function) -> None:
     by_derivative = not own.isdisjoint(frame.f_code for frame in frames) and not in_hook
     usual = isinstance(error, (AttributeError, IndexError, TypeError, ValueError)) and by_derivative
     if usual and not isinstance(error, (FunctionError, ShapeError)) and not getattr(error, "__notes__", ()):
-        error.add_note(
-            f"Under create_graph the derivative of {place(type(node).__name__, node.path)} runs on Tensors, whose "
-            "methods and dtypes are PyTorch's. Write it with operators, indexing and NumPy's functions, such as "
-            "np.size(x), np.copy(x), np.astype(x, float), np.max(x, 1), np.transpose(x): these run on arrays as well"
-        )
+        op, hint = place(cls.__name__, node.path), ""
+        if isinstance(error, AttributeError):
+            from ..errors.forwards import attribute_hint
+
+            hint = attribute_hint(error, cls)
+        if hint:
+            error.add_note(f"In the derivative of {op}: {hint}")
+        elif create_graph:
+            error.add_note(
+                f"Under create_graph the derivative of {op} runs on Tensors, whose methods and dtypes are PyTorch's. "
+                "Write it with operators, indexing and NumPy's functions, such as np.size(x), np.copy(x), "
+                "np.astype(x, float), np.max(x, 1), np.transpose(x): these run on arrays as well"
+            )
