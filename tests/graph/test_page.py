@@ -174,6 +174,21 @@ def test_an_input_is_in_the_part_that_reads_it():
     assert part["high"] - part["low"] <= WIDEST
 
 
+def test_a_leaf_made_of_a_result_is_a_box_beside_its_maker_or_in_its_readers():
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            y = (x * 2).detach().requires_grad_()
+            return y.sin() + y
+
+    with torch.record() as tape:
+        Net()(torch.ones(2)).sum()
+        torch.nn.Sequential(Net())(torch.ones(2)).detach().requires_grad_().exp()
+    data = page_data(tape)
+    found = [(source["home"], source["made_by"]) for source in data["sources"] if source["kind"] == "leaf"]
+    names = [(home, tape.op(place).name) for home, place in found]
+    assert names == [(0, "Detach"), (None, "Detach"), (0, "Detach")]
+
+
 def test_operations_with_gradient_are_those_of_the_backward_pass_or_of_a_possible_one():
     x, w = torch.ones(3), torch.nn.Parameter(torch.ones(3))
     with torch.record() as tape:

@@ -290,6 +290,14 @@ def test_the_backward_view_reverses_the_edges(tab, net_page):
     assert tab.evaluate(ends.format("start")) == 0
 
 
+def test_an_edge_leads_to_the_leaf_that_a_result_became(tab, tmp_path):
+    with torch.record() as tape:
+        torch.ones(2).exp().requires_grad_().sin()
+    tape.page(tmp_path / "leaf.html")
+    tab.goto((tmp_path / "leaf.html").as_uri())
+    assert (tab.locator(".box").count(), tab.locator(".edge").count()) == (3, 2)
+
+
 def test_the_slider_goes_through_the_operations(tab, net_page):
     tab.goto(net_page.as_uri())
     assert tab.locator(".later").count() == 0

@@ -44,7 +44,10 @@ def page_data(tape: Tape, title: str = "", steps: Sequence[Tape] = ()) -> dict[s
         "title": title or "microgad graph",
         "summary": text.summary(tape),
         "ops": ops,
-        "sources": [_source(source) | {"home": home} for source, home in zip(tape.sources, tree.homes, strict=True)],
+        "sources": [
+            _source(source) | {"home": home, "made_by": places.get(source.made_by)}
+            for source, home in zip(tape.sources, tree.homes, strict=True)
+        ],
         "groups": tree.groups,
         "lines": {line: code for line in dict.fromkeys(op.line for op in tape.ops) if (code := source_line(line))},
         "formulas": formulas(tape),
@@ -116,7 +119,7 @@ class GroupTree:
     A group is a range of operations, from `low` to `high`; its `items` are positions of operations, or -1 - the
     position of a group. The first group holds everything. `homes` has the group in which each source is drawn, or None
     if it is drawn inside the boxes of its readers: a parameter, one that only one operation of a module reads, one with
-    many readers or neighbors, or one without a gradient.
+    many readers or neighbors, one without a gradient, or one made of a result in another group.
     """
 
     def __init__(self, tape: Tape, carrying: set[int]) -> None:
@@ -237,7 +240,8 @@ class GroupTree:
         home = self.known[call]
         while users and (part := self.part_around(home, users)) is not None:
             home = part
-        return home
+        made_elsewhere = source.made_by is not None and self.place.get(source.made_by) not in self.groups[home]["items"]
+        return None if users and made_elsewhere else home  # beside a module that makes and reads it, it were a cycle
 
     def part_around(self, home: int, users: list[int]) -> int | None:
         """Return the part of a group that contains all of some operations, given in order, or None."""

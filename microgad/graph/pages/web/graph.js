@@ -30,6 +30,11 @@ sources.forEach((source, k) => {
   else groups[source.home].sources.push(k);
 });
 
+// From the operations whose results became leaves, as by requires_grad_(), to what is drawn of these: a box or readers.
+const made = sources.flatMap(({ made_by: from, home }, k) =>
+  from == null ? [] : (home === null ? sourceUsers[k] : [-1 - k]).map((to) => ({ from, to })),
+);
+
 const usersOf = (id) => (id >= 0 ? users[id] : sourceUsers[-1 - id]);
 const homeOf = (id) => {
   if (id >= 0) return groups[groupOf[id]];
@@ -62,19 +67,25 @@ function flows(group) {
     between.get(key).ids.add(id);
   };
   const within = (id) => (id >= 0 ? id >= group.low && id < group.high : inside(homeOf(id), group));
+  const connect = (id, to) => {
+    if (within(id)) {
+      const from = boxIn(group, id);
+      if (from !== to) add(from, to, id);
+    } else {
+      if (!into.has(id)) into.set(id, new Set());
+      into.get(id).add(to);
+    }
+  };
   for (let i = group.low; i < group.high; i++) {
     const to = boxIn(group, i);
     for (const { from: id } of ops[i].inputs) {
-      if (id == null || (id < 0 && sources[-1 - id].home === null)) continue;
-      if (within(id)) {
-        const from = boxIn(group, id);
-        if (from !== to) add(from, to, id);
-      } else {
-        if (!into.has(id)) into.set(id, new Set());
-        into.get(id).add(to);
-      }
+      if (id != null && (id >= 0 || sources[-1 - id].home !== null)) connect(id, to);
     }
     if (users[i].some((user) => user < group.low || user >= group.high)) out.add(i);
+  }
+  for (const { from, to } of made) {
+    if (within(to)) connect(from, boxIn(group, to));
+    else if (within(from)) out.add(from);
   }
   for (const k of sourcesWithin(group)) {
     if (sources[k].home === null) continue;
