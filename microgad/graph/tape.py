@@ -43,6 +43,7 @@ class Source:
     gradient: Stats | None = None
     made_by: int | None = None  # number of the Op that computed it before it was made a leaf
     computed: bool = False  # whether it is no leaf, but was computed before the tape began
+    gradient_of: str = ""  # name or kind of the leaf whose `.grad` it is, if it has no name of its own
     version: int = 1  # which value of its Tensor: what no operation on the tape changed it to is another Source
 
 
@@ -292,10 +293,9 @@ class Tape:
     def page(self, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
         """Return the tape as one HTML page that works offline, and write it to `path` if that is given.
 
-        On the page, modules can be opened, boxes colored by time, bytes or gradients, and everything searched. A side
-        panel shows all about an operation, with its derivative and source line. `steps` are later recordings of the
-        same operations, among which a slider chooses. Raises ValueError if a step has other operations, and for more
-        operations than a browser can hold.
+        On the page, modules can be opened, boxes colored by time, bytes or gradients, and everything searched. A panel
+        shows an operation's derivative and source line. `steps` are later recordings of the same operations, among
+        which a slider chooses. Raises ValueError if a step has others, and for more than a browser can hold.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> (x * 3).sum().graph().tape.page(title="Three times").splitlines()[6]

@@ -97,7 +97,8 @@ def on_one_line(words: str) -> str:
 
 def called(source: Source, name: str = "") -> str:
     """Return a source's name, or another one for it, or else its kind, and which value of a changed Tensor it is."""
-    return (name or source.name or source.kind) + (f", version {source.version}" if source.version > 1 else "")
+    name = f"{source.gradient_of}.grad" if source.gradient_of else name or source.name or source.kind
+    return name + (f", version {source.version}" if source.version > 1 else "")
 
 
 def elements(source: Source) -> int:

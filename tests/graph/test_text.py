@@ -10,7 +10,7 @@ import microgad as torch
 from microgad import nn, state
 from microgad.graph import graph, text
 from microgad.graph.recording.node_reader import plain_setting
-from microgad.graph.tape import Op
+from microgad.graph.tape import Op, Tape
 from microgad.nn import functional as F
 from microgad.ops.window import conv, pool
 
@@ -214,3 +214,15 @@ def test_why_no_grad_on_an_empty_tape():
     assert str(tape.why_no_grad("w")) == "w gets no gradient: no operation on the tape reads it"
     leaf = graph(torch.ones(2, requires_grad=True)).tape
     assert str(leaf.why_no_grad(leaf.sources[0])).startswith("the leaf of shape (2,) gets no gradient: no operation")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_gradient_that_a_step_by_hand_reads_is_called_after_its_leaf(named):
+    w = torch.ones(2, requires_grad=True)
+    with torch.record(replay=True, params={"w": w} if named else None) as tape:
+        (w * w).sum().backward()
+        with torch.no_grad():
+            w -= 0.1 * w.grad
+    assert tape.verify()
+    for same in (tape, Tape.from_json(tape.to_json())):
+        assert [text.called(source) for source in same.sources] == (["w", "w.grad"] if named else ["leaf", "leaf.grad"])

@@ -317,6 +317,8 @@ class Recorder(state.Observer):
             made_by = home.number if isinstance(self.tape.find(home.number), Op) else None  # of a new Parameter, say
         number = node.number if type(node) is AccumulateGrad and self.tape.find(node.number) is None else None
         source = self.source(kind, x.array, number, self.reader.name(x))
+        if kind == "constant" and not source.name:
+            source.gradient_of = self.gradient_of(x)
         source.made_by, source.computed = made_by, node is not None and type(node) is not AccumulateGrad
         if isinstance(before, Source) and before.kind == kind:
             source.version = before.version + 1
@@ -325,6 +327,12 @@ class Recorder(state.Observer):
         if kind != "constant":
             self.pass_recorder.add_leaf(x, source)
         return self.origins.place(x, source.number, 0)
+
+    def gradient_of(self, x: Tensor) -> str:
+        """Return the name, or the kind, of the leaf whose `.grad` a Tensor is; "" if it is of none that is known."""
+        named = ((leaf, name) for name, leaf in self.reader.known.items())
+        seen = ((leaf, source.name or source.kind) for leaf, source in self.pass_recorder.leaves())
+        return next((name for leaf, name in (*named, *seen) if leaf._links.grad is x), "")
 
     def source(self, kind: Any, array: Array, number: int | None = None, name: str = "") -> Source:
         if isinstance(array, MetaArray) and (self.options.replay or self.options.stats):
