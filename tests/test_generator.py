@@ -413,3 +413,39 @@ def test_threads_whose_first_draws_coincide_share_one_stream(monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         drawn = list(pool.map(lambda _: source.random32(20), range(4)))
     assert np.sort(np.concatenate(drawn)).tolist() == expected.tolist()
+
+
+def test_threads_that_draw_at_once_get_the_numbers_of_draws_in_turn(monkeypatch):
+    uniform = Generator.uniform
+
+    def slow(self, *args):
+        time.sleep(0.01)
+        return uniform(self, *args)
+
+    def draws(source, each):
+        return np.sort([*each(lambda _: normal_(np.empty(3), generator=source), range(4))], axis=None).tolist()
+
+    expected = draws(Generator().manual_seed(3), map)
+    monkeypatch.setattr(Generator, "uniform", slow)
+    with ThreadPoolExecutor(4) as pool:
+        assert draws(Generator().manual_seed(3), pool.map) == expected
+
+
+def test_a_forked_process_draws_though_a_thread_drew_at_the_fork():
+    program = """
+import os, signal, threading, microgad as torch
+held, done = threading.Event(), threading.Event()
+def draw():
+    with torch.default_generator.lock:
+        held.set()
+        done.wait(60)
+threading.Thread(target=draw).start()
+held.wait(60)
+if hasattr(os, "fork") and not (child := os.fork()):
+    signal.alarm(20)
+    torch.rand(1)
+    os._exit(7)
+done.set()
+assert not hasattr(os, "fork") or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)

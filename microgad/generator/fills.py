@@ -21,7 +21,7 @@ from .stream import LOW_24, LOW_53, Generator, generator_or_default
 Array = np.ndarray[Any, Any]
 
 CHUNK = 1 << 15  # elements drawn at a time, so that words and temporaries stay in the cache
-FLOAT64 = np.dtype(np.float64)
+FLOAT64, _FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 FEW = 1000  # the largest count for which it takes longer to choose a faster formula than to do without
 SMALL_LOOP = 32  # the largest count for which a Python loop is faster than NumPy
 
@@ -372,7 +372,7 @@ def check_floating(
 
 def working_dtype(array: Array) -> np.dtype[Any]:
     """Return the dtype in which draws are computed: float32 for float16, else the array's own."""
-    return np.dtype(np.float32) if array.dtype == np.float16 else array.dtype
+    return _FLOAT32 if array.dtype.char == "e" else array.dtype
 
 
 def _threshold(name: str, argument: str, p: float) -> int:

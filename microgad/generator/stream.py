@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from operator import index
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_SEED = 67280421310721
 
@@ -39,6 +43,17 @@ LOW_24, LOW_53 = np.array(2**24 - 1, np.uint32), np.array(2**53 - 1, np.uint64)
 _STEP_24, _STEP_53 = np.array(2.0**-24, np.float32), np.array(2.0**-53)
 
 
+def _alone(method: F) -> F:
+    """Decorate a method of Generator: it runs while no other thread draws."""
+
+    @wraps(method)
+    def locked(self: Generator, *args: Any, **kwargs: Any) -> Any:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return locked  # type: ignore[return-value]
+
+
 class Generator:
     """A stream of random numbers: `torch.Generator`. Pickles and deep copies include its state.
 
@@ -50,7 +65,9 @@ class Generator:
     array([0, 1, 6, 3, 7, 4, 2, 5])
     """
 
-    __slots__ = ("__weakref__", "_engine", "_fresh", "_known", "_seed", "_seeded", "_start", "cached_normal", "device")
+    __slots__ = (
+        "__weakref__", "_engine", "_fresh", "_known", "_seed", "_seeded", "_start", "cached_normal", "device", "lock",
+    )  # fmt: skip
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = CPU
@@ -58,6 +75,8 @@ class Generator:
             if str(device).partition(":")[0] != "cuda" or not gpu_count():
                 raise RuntimeError(f"Generator: device is {device}, but the streams are PyTorch's CPU streams")
             self.device = Device("cuda", Device(device).index or 0)
+        self.lock = RLock()  # held during a draw, so that threads draw one after the other, as in PyTorch
+        _generators.add(self)
         self._engine: Any = None  # made when first needed: importing numpy.random takes milliseconds
         # Caches, as to read or set the state of NumPy's engine takes 30 times as long as to seed it: the current state,
         # if known, and the last seed whose initial state was read, with that state. Neither has a cached normal.
@@ -66,6 +85,7 @@ class Generator:
         self.cached_normal: float | None  # scalar normal draws come in pairs; the second one is kept here
         self.manual_seed(DEFAULT_SEED)
 
+    @_alone
     def manual_seed(self, seed: int) -> Generator:
         """Restart the stream from a seed, and return self.
 
@@ -121,6 +141,7 @@ class Generator:
         """
         return function.Tensor._wrap(self.snapshot())
 
+    @_alone
     def snapshot(self) -> NDArray[np.uint8]:
         """Return the state as an array, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
 
@@ -141,6 +162,7 @@ class Generator:
             record["normal"], record["has_normal"] = self.cached_normal, 1
         return state
 
+    @_alone
     def set_state(self, state: ArrayLike) -> Generator:
         """Continue from a state, uint8 (5056,), that PyTorch's or this `get_state()` returned, and return self.
 
@@ -233,7 +255,7 @@ class Generator:
         >>> Generator().manual_seed(2024).uniform(3, np.dtype(np.float32))
         array([0.53171587, 0.83126795, 0.971838  ], dtype=float32)
         """
-        if dtype == np.float32:
+        if dtype.char == "f":
             words = self.random32(count)
             words &= LOW_24
             values = words.view(np.int32).astype(np.float32)  # a signed integer converts faster
@@ -289,6 +311,17 @@ def _same_words(state: NDArray[np.uint8], other: NDArray[np.uint8] | None) -> bo
     return other is not None and bool(np.array_equal(state[:WORDS_END], other[:WORDS_END]))
 
 
+_generators: WeakSet[Generator] = WeakSet()
+
+
+def _unlock() -> None:
+    """Give the generators of a forked process locks which no thread of its parent holds."""
+    for generator in _generators:
+        generator.lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_unlock)
 default_generator = Generator()
 default_generator.seed()  # as in PyTorch, a program that sets no seed draws differently in each process
 
