@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import cache, wraps
 from operator import index
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
@@ -36,7 +36,6 @@ STATE = np.dtype(
         "itemsize": 5056,
     }
 )
-_starting = Lock()  # held by the thread that makes a generator's engine
 WORDS_END = 24 + 8 * 624  # in bytes; after the words comes the cached normal
 # Uniform numbers are the low bits of a word or pair, times a step. NumPy takes 0-d arrays faster than numbers.
 LOW_24, LOW_53 = np.array(2**24 - 1, np.uint32), np.array(2**53 - 1, np.uint64)
@@ -283,7 +282,7 @@ class Generator:
         The first gives single words and the state, the second has PyTorch's seeding, the third draws in bulk.
         """
         if self._engine is None:
-            with _starting:
+            with self.lock:
                 if self._engine is None:
                     bits = np.random.MT19937(_no_seed())
                     engine = bits, np.random.RandomState(bits), np.random.Generator(bits)
