@@ -60,7 +60,8 @@ class dual_level:
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
     What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends; if
     the block is entered under `no_grad`, no result requires grad. Results computed in a `no_grad` block inside have no
-    tangents. Raises RuntimeError for a level within a level. Source: torch.autograd.forward_ad.dual_level.
+    tangents; parameters are written to in such a block, also where the level is under `no_grad` already. Raises
+    RuntimeError for a level within a level. Source: torch.autograd.forward_ad.dual_level.
 
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
