@@ -59,9 +59,9 @@ class dual_level:
 
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
     What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends; if
-    the block is entered under `no_grad`, no result requires grad. Results computed in a `no_grad` block inside have no
-    tangents; parameters are written to in such a block, also where the level is under `no_grad` already. Raises
-    RuntimeError for a level within a level. Source: torch.autograd.forward_ad.dual_level.
+    the block is entered under `no_grad`, no result requires grad, and parameters may be written to. Results computed in
+    a `no_grad` block inside have no tangents. Raises RuntimeError for a level within a level. Source:
+    torch.autograd.forward_ad.dual_level.
 
     >>> from microgad.autograd import forward_ad
     >>> with forward_ad.dual_level():
@@ -75,8 +75,9 @@ class dual_level:
             raise errors.GraphError("Nested forward mode AD is not supported at the moment")
         self.duals: dict[float, _Dual] = {}  # by the node's number
         self._bare: set[float] = set()  # the numbers of nodes that are known to depend on nothing but duals
+        self.records_all = state.current().grad_enabled
         # Later nodes are those of results that don't require grad.
-        self._last = math.inf if state.current().grad_enabled else next(numbers)
+        self._last = math.inf if self.records_all else next(numbers)
         self._results = _Results(state.current().observer)
         self._modes = ExitStack()
         self._modes.enter_context(state.scope(grad_enabled=True, observer=self._results))
@@ -282,6 +283,12 @@ class _Results(CopyingObserver):
         dual = now.duals.get(base.node.number) if now and base.node else None
         if dual and dual.tangent.node is None and _lie_alike(base.array, dual.tangent.array):
             self._written[id(base)] = base, dual
+
+    def records(self, inputs: Sequence[Any]) -> bool:
+        """In a level under no_grad, only what depends on duals is recorded."""
+        now = gradients.dual_level.get()
+        dual = now is None or now.records_all or any(now.duals_of(x) for x in inputs if isinstance(x, Tensor))
+        return dual and super().records(inputs)
 
     def forward(self, node: Function, inputs: tuple[Any, ...], out: Any) -> None:
         """Note the results of an operation."""

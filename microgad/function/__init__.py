@@ -261,6 +261,7 @@ class Function:
         arrays, edges, wanting, tensors = cls._unwrap(given)
         state = current()
         recorded = wanting and state.grad_enabled and target.array.dtype.kind in "fc"  # integers carry no gradient
+        recorded = recorded and (state.observer is None or state.observer.records(given))
         plan = cls._plan(wanting, len(inputs), target.array) if recorded else None
         target._check_writable(f"{cls.__name__}_", plan is not None)
         self = cls()

@@ -38,6 +38,10 @@ class Observer:
         if self.outer is not None:
             self.outer.write(tensor)
 
+    def records(self, inputs: Sequence[Any]) -> bool:
+        """Whether a write that computes with these inputs, the first of which it is to, is recorded like others."""
+        return self.outer is None or self.outer.records(inputs)
+
     def release(self, node: Any) -> None:
         """Called when an operation no longer holds what it keeps, because a checkpoint computes it again."""
         if self.outer is not None:

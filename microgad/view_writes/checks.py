@@ -53,8 +53,8 @@ def check_writable(tensor: Tensor, op: str, recorded: bool) -> None:
 
 def check_history(tensor: Tensor, op: str, recorded: bool) -> None:
     """Raise an error if PyTorch does not allow to give this Tensor another node."""
-    base = tensor._links.base
-    if not state.current().grad_enabled:
+    base, now = tensor._links.base, state.current()
+    if not now.grad_enabled or not (recorded or now.observer is None or now.observer.records((tensor,))):
         return
     if base is not None and tensor._links.chain is None and (recorded or base.node is not None):
         raise _refusal(op, why_lost(origin(tensor), "is being modified inplace"))

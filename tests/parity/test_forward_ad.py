@@ -343,6 +343,26 @@ def results_of_a_level_under_no_grad_require_no_grad(t, nn):
 
 
 @programs
+def forward_gradient_descent_in_a_level_under_no_grad(t, nn):
+    fw, weight, losses = submodule(t, "autograd.forward_ad"), nn.Parameter(randn(t, 3, 2)), []
+    scaled, total, best = weight * 2, t.zeros(2, dtype=t.float64), t.zeros(2, dtype=t.float64)
+    for i in range(3):
+        with t.no_grad(), fw.dual_level():
+            direction = randn(t, 3, 2, seed=i)
+            loss = (randn(t, 4, 3) @ fw.make_dual(weight, direction)).square().mean()
+            losses.append(loss.item())
+            total += fw.unpack_dual(loss).tangent
+            best[i % 2] = loss
+            tangent = fw.unpack_dual(best.mul_(2)).tangent
+            weight.sub_(direction, alpha=0.1 * fw.unpack_dual(loss).tangent.item())
+            weight[0].copy_(weight[1] * 2)
+            scaled.add_(weight)
+            losses.append(tangent)
+    scaled.sum().backward()
+    return *losses, weight.detach(), weight.grad, total, best, flags(weight, scaled, total, best), weight.is_leaf
+
+
+@programs
 def backward_from_duals_alone(t, nn):
     fw = submodule(t, "autograd.forward_ad")
     with fw.dual_level():
