@@ -14,6 +14,7 @@ import microgad as torch
 from microgad.function import Function, numbers
 from microgad.ops.indexing import GetItem
 from microgad.ops.movement import rearranging, repeating, shape
+from microgad.view_writes.registry import steps_to
 
 
 def test_a_write_to_a_view_of_a_view_changes_the_base_and_its_gradient() -> None:
@@ -325,3 +326,21 @@ def test_a_view_is_made_as_every_operation_makes_its_result(
 
     general = vars(Function)["apply"].__func__.__get__(cls)
     assert describe(cls.apply) == describe(general)
+
+
+def test_writes_to_views_of_views_take_linear_time():
+    """A chain of reshapes is one step once its end has been written to."""
+    x = torch.ones(6, requires_grad=True)
+    y = x * 1
+    for i in range(20):
+        y = y.view(2, 3) if i % 2 else y.view(6)
+        y.mul_(2)
+    assert len(steps_to(y._links)) == 1
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0**20] * 6
+    z = torch.ones(6, requires_grad=True) * 1
+    view = z.view(3, 2)
+    z.unsqueeze_(0).unsqueeze_(0)
+    view.mul_(2)
+    assert z.shape == (1, 1, 6)
+    assert view.shape == view.grad_fn.shape == (3, 2)

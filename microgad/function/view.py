@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy import ndarray
 
@@ -23,6 +23,7 @@ class View(LinearMap):
     """
 
     may_share = may_hold_arrays = True
+    absorbs: ClassVar[bool]  # of a class alone, not of its subclasses: two in a row are the same as the second alone
 
     @classmethod
     def apply(cls, x: Any, **settings: Any) -> Any:

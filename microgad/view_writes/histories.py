@@ -20,7 +20,7 @@ from ..state.links import Links
 from ..type_aliases import Array, Tensor
 from .mirrors import Mirror, mirrors_of
 from .regions import RegionRead, RegionWrite
-from .registry import base_of, live_views, steps_to
+from .registry import base_of, live_views, shorten, steps_to
 
 
 def set_history(tensor: Tensor, node: Function) -> None:
@@ -138,6 +138,7 @@ def derive_again(view: Tensor) -> Any:
         return getattr(view, "fresh_node", None)
     with _deriving:
         if not hasattr(view, "fresh_node"):
+            shorten(view._links)
             set_history(view, with_torch_name("AsStrided", _derived(view._links, base)).node)  # as PyTorch names it
     return view.fresh_node
 

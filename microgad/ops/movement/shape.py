@@ -25,7 +25,7 @@ class Reshape(View):
     """The same values in another shape: a view where the layout allows."""
 
     symbol, numpy, native_half, conjugates = "reshape", np.reshape, True, False
-    node_name = "View"
+    node_name, absorbs = "View", True
 
     def forward(self, x):
         return layouts.reshape(x, self.size)
