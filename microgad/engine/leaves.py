@@ -5,8 +5,8 @@ As in PyTorch, wherever hooks may see it a leaf gets its gradient as soon as tha
 
 from __future__ import annotations
 
+from _thread import RLock  # the one of threading, without its import, which takes a millisecond
 from collections.abc import Sequence
-from threading import RLock
 from typing import Any
 
 import numpy as np

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from _thread import RLock  # the one of threading, without its import, which takes a millisecond
 from collections.abc import Callable
 from functools import cache, wraps
 from operator import index
-from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 

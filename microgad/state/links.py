@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from threading import RLock
+from _thread import RLock  # the one of threading, without its import, which takes a millisecond
 from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any

@@ -7,7 +7,7 @@ the base's when they are next read. So views that nobody reads cost nothing, and
 from __future__ import annotations
 
 import weakref
-from threading import RLock
+from _thread import RLock  # the one of threading, without its import, which takes a millisecond
 from typing import Any
 
 from .. import errors, function, state
