@@ -67,10 +67,9 @@ class scope:
         self.changes = changes
 
     def __enter__(self) -> None:
-        wanted = self.changes
+        wanted, self.before = self.changes, current()
         only_mode = len(wanted) == 1 and "grad_enabled" in wanted
-        before = self.before = current()
-        variable.set(before.recording(wanted["grad_enabled"]) if only_mode else changed(**wanted))
+        variable.set(self.before.recording(wanted["grad_enabled"]) if only_mode else changed(**wanted))
 
     def __exit__(self, *_: object) -> None:
         variable.set(self.before)  # no token, which couldn't be reset where another task ends the block
@@ -86,8 +85,7 @@ def observers() -> Iterator[Observer]:
 
 def child_path(name: str) -> str:
     """The path of the module `name` called in the current one: `features` + `0` -> `features.0`."""
-    path = current().path
-    return path + f".{name}" if path else path + name  # of the class of `path`
+    return path + f".{name}" if (path := current().path) else path + name  # of the class of `path`
 
 
 def composite(function: F) -> F:
