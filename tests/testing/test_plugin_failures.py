@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .test_plugin import FAULTY, output_of, run
+from .test_plugin import FAULTY, output_of
 
 pytest_plugins = ["pytester"]
-__all__ = ["run"]  # a fixture
 
 
 def test_tracebacks_end_in_the_program_and_the_full_one_is_there_on_request(run):
