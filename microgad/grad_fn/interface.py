@@ -78,7 +78,7 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
             grads = _checked_replacement(hook(grads), grads, "prehook")
     of_tensors = tuple(grads[i] for i in places)
     onward = [edge if need else None for edge, need in zip(node.edges, node.needs, strict=True)]
-    results = _backward(node, of_tensors if recorded else _arrays(of_tensors), onward, recorded)
+    results = derivatives_alone(node, of_tensors if recorded else _arrays(of_tensors), onward, recorded)
     inputs = torch_names.inputs_of(node)
     seen = tuple(results[i] for i in inputs)
     with state.scope(deriving=False):
@@ -90,7 +90,7 @@ def backward_with_hooks(node: Function, grad: Any) -> tuple[Any, ...]:
     return results if recorded else _arrays(results)
 
 
-def _backward(
+def derivatives_alone(
     node: Function, grads: Sequence[Any], onward: Sequence[Function | None], recorded: bool
 ) -> tuple[Any, ...]:
     """Return the gradients of a node's inputs, without its hooks."""
@@ -127,7 +127,7 @@ def call_node(node: Function, *grads: Any) -> Any:
         accumulate(node, given[0], False, recorded)
     else:
         with state.scope(deriving=recorded):
-            results = _backward(node, given, node.edges, recorded)
+            results = derivatives_alone(node, given, node.edges, recorded)
     results = tuple(results[i] for i in torch_names.inputs_of(node)) if results else ()
     return results[0] if len(results) == 1 else results
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, engine, state
+from ... import backend, state
 from ...engine.paths import producer
 from ...errors import DtypeError, place
 from ...errors.own_arguments import checked
 from ...function import AccumulateGrad, Function
 from ...function.plan import argument
-from ...grad_fn.interface import HookedPlan
+from ...grad_fn.interface import derivatives_alone
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..formulas import formula_of
@@ -143,7 +143,7 @@ def explain(tensor: Tensor, params: Any = None) -> Explanation:
             lines.append(_indented(f"  gradient of {name}: " if name else "  gradients: ", body))
     if op.kept:
         lines.append(f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} of additional memory")
-    lines += _derivatives(node, tensor)
+    lines += _derivatives(node, index, tensor)
     return Explanation("\n".join(lines))
 
 
@@ -169,33 +169,21 @@ def _origin(tape: Tape, x: Any) -> str:
     return ", ".join(filter(None, (shape, f"{found.kind} {found.name}".strip(), value)))  # no shape: freed by backward
 
 
-def _derivatives(node: Function, tensor: Tensor) -> list[str]:
+def _derivatives(node: Function, index: int, tensor: Tensor) -> list[str]:
     """Compute the gradients of the inputs for a gradient of ones, and describe them."""
     if node.kept is None:
         return ["  backward has let go of what it kept: its derivatives can't be computed any more"]
-    targets = {edge.number: edge for edge in node.edges if edge is not None}
-    hooks = {x: x.hooks for x in (node, tensor.node, *targets.values())}
-    plan = node.plan
-    for x in hooks:
-        x.hooks = None  # the program must not notice this backward pass
-    node.plan = plan.own if isinstance(plan, HookedPlan) else plan
+    grads: list[Any] = [None] * (len(node.shape) if type(node.shape) is list else 1)
+    grads[index] = np.ones_like(tensor.array)
     try:
-        with state.scope(observer=None):
-            ones = np.ones_like(tensor.array)
-            found = engine.run([tensor.node], [ones], list(targets.values()), retain_graph=True)
+        with state.scope(observer=None, grad_enabled=False):
+            found = derivatives_alone(node, grads, node.edges, False)
     except RuntimeError as error:
         return [f"  its derivatives can't be computed: {error}"]
-    finally:
-        node.plan = plan
-        for x, held in hooks.items():
-            x.hooks = held
     lines = ["  where its gradient is 1 everywhere,"]
-    for i, edge in enumerate(node.edges):
+    for i, (edge, g) in enumerate(zip(node.edges, found, strict=True)):
         if edge is not None:
-            given = found.get(edge.number)
-            values = "nothing" if given is None else _values(given)
-            both = " (all together)" if sum(other is edge for other in node.edges) > 1 else ""
-            lines.append(f"    {argument(type(node), i)} gets {values}{both}")
+            lines.append(f"    {argument(type(node), i)} gets {'nothing' if g is None else _values(g.array)}")
     return lines
 
 
