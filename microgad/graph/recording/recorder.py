@@ -196,7 +196,7 @@ class Recorder(state.Observer):
             op.stats = [stats_of(x.array) for x in results]
         if options.values:
             op.values = [x.array.copy() for x in results]
-        if (options.stats or options.values) and cls.elementwise:
+        if (options.stats or options.values) and cls.elementwise and not isinstance(results[0].array, MetaArray):
             op.overflowed = makes_infinity(map(bare, inputs), results[0].array)
         if options.replay:
             held = {name: _copied(x) for name, x in settings.items() if not isinstance(x, MethodType)}
