@@ -33,7 +33,7 @@ def test_tracebacks_end_in_the_program_and_the_full_one_is_there_on_request(run)
     def test_of_the_program(): check_grads(broken, vector())
     """
     )
-    said = output_of(run(code))
+    said = output_of(run(code, in_subprocess=True))
     assert "in broken" in said
     for test in ("test_grads", "test_op", "test_marked", "test_anywhere"):
         shown = re.search(rf"_ {test} _+\n(.*?)(\n___|\n===)", said, re.DOTALL)[1]
@@ -41,7 +41,7 @@ def test_tracebacks_end_in_the_program_and_the_full_one_is_there_on_request(run)
         assert "entries.py" not in shown
         assert "_pytest" not in shown
         assert ("test_it.py" in shown) == (test != "test_marked")
-    assert "entries.py" in output_of(run(code, "--full-trace"))
+    assert "entries.py" in output_of(run(code, "--full-trace", in_subprocess=True))
 
 
 def test_a_marked_test_has_no_deadline_unless_it_sets_one_and_explains_no_lines_of_microgad(run):

@@ -20,8 +20,7 @@ from ..calls import GradcheckError, fresh_tensors
 from ..check_grads import check_grads
 
 OPTIONS = [name for name in inspect.signature(check_grads).parameters if name not in ("f", "args")]
-KIT = Path(__file__).parents[1]
-OWN = (KIT, KIT.parent / "errors", KIT.parents[1] / "_microgad_pytest.py")  # their frames are left out of tracebacks
+OWN = ("microgad.testing.", "microgad.errors.", "_microgad_pytest")  # modules whose frames tracebacks leave out
 COLUMNS = ("test", "op", "input", "order", "worst", "numerical", "analytical", "likely mistake")
 
 
@@ -73,20 +72,21 @@ def leave_out_own_frames(excinfo: pytest.ExceptionInfo[BaseException], path: Pat
     Return whether a frame of the test's file is left, or nothing was cut.
     """
     entries = excinfo.traceback
-    if not excinfo.errisinstance((AssertionError, MicrogadError)) or not _is_in(KIT, entries[-1]):
+    if not (isinstance(excinfo.value, (AssertionError, MicrogadError)) and _module(entries[-1]).startswith(OWN[0])):
         return True
     rest: TracebackType | None = None
     for entry in reversed(entries):
         step = entry._rawentry
-        if not any(_is_in(folder, entry) for folder in OWN):
+        if not _module(entry).startswith(OWN):
             rest = TracebackType(rest, step.tb_frame, step.tb_lasti, step.tb_lineno)
     if rest is not None:
         excinfo.traceback = type(entries)(rest)
     return any(entry.path == path for entry in entries)
 
 
-def _is_in(folder: Path, entry: Any) -> bool:  # hypothesis gives its own functions the test's file
-    return Path(entry.frame.code.path).is_relative_to(folder)
+def _module(entry: Any) -> str:
+    name: str = entry.frame.f_globals.get("__name__", "")
+    return name
 
 
 def _refuse(item: pytest.Function, why: str) -> None:
