@@ -34,6 +34,7 @@ _WORDS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
         r"could not broadcast input array from shape \((.*?),?\) into shape \((.*?),?\)",
         lambda m: f"output with shape [{_listed(m[2])}] doesn't match the broadcast shape [{_listed(m[1])}]",
     ),
+    (r"Out shape is mismatched", lambda m: "the shape of the output doesn't match the broadcast shape"),  # CuPy's
     (
         r"[Ii]ndex (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
         lambda m: f"index {m[1]} is out of bounds for dimension {m[2]} with size {m[3]}",

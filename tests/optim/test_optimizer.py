@@ -245,7 +245,7 @@ def test_a_parameter_of_another_shape_than_its_state_raises(kind: Any, sizes: An
     optimizer.step()
     p.grad, p.data = None, microgad.ones(sizes[1])
     p.grad = microgad.ones(sizes[1])
-    with pytest.raises(RuntimeError, match=r"The size of tensor a \(|output with shape .* doesn't match the broadcast"):
+    with pytest.raises(RuntimeError, match=r"The size of tensor a \(|output.* doesn't match the broadcast shape"):
         optimizer.step()
     assert (p == 1).all()
 

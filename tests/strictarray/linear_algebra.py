@@ -39,7 +39,9 @@ def call_as_cupy(func: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     except np.linalg.LinAlgError as error:
         said = str(error)
         if (_state["linalg"] == "raise" and said != NOT_FINITE) or said not in NUMERICAL:
-            raise np.linalg.LinAlgError(ROUTINES.get(said, said)) from None
+            if said in ROUTINES:
+                raise np.linalg.LinAlgError(ROUTINES[said]) from None
+            raise
         found = func(np.broadcast_to(np.eye(*args[0].shape[-2:]), args[0].shape), *args[1:], **kwargs)
         found = tuple([x * np.nan for x in found]) if isinstance(found, tuple) else found * np.nan
     if func in (np.linalg.eig, np.linalg.eigvals):
