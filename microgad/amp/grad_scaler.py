@@ -145,14 +145,10 @@ class GradScaler:
             scale.fill_(float(new_scale))
         elif not self._found_inf:
             raise AssertionError("No inf checks were recorded prior to update.")
-        elif any(self._found_inf.values()):
-            scale *= self._backoff_factor
-            growth_tracker.zero_()
-        elif growth_tracker.add_(1).item() == self._growth_interval:
-            grown = scale * self._growth_factor
-            if grown.isfinite():
-                scale.copy_(grown)
-            growth_tracker.zero_()
+        else:
+            found_inf = scale.new_tensor(float(any(self._found_inf.values())))
+            factors = self._growth_factor, self._backoff_factor, self._growth_interval
+            _amp_update_scale_(scale, growth_tracker, found_inf, *factors)
         self._found_inf.clear()
         self._stepped.clear()
 
