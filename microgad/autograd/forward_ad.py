@@ -7,10 +7,10 @@ trick. So forward mode needs no derivatives of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from .. import errors, gradients, state
@@ -21,7 +21,7 @@ from ..engine.paths import reachable
 from ..function import AccumulateGrad, Function, numbers
 from ..lazy import define_getattr as _define_getattr
 from ..ops.elementwise import Flat
-from ..state.contexts import binding
+from ..state.contexts import binding, decorate
 from ..tensor import Tensor
 from ..view_writes.registry import base_of, live_views
 from .function import Function as CustomFunction
@@ -29,6 +29,8 @@ from .functional import jvp_of, on_memory_of
 from .saved_tensors import CopyingObserver
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -55,7 +57,7 @@ class _Dual(NamedTuple):
 
 
 class dual_level:
-    """A block in which Tensors may carry tangents. As in PyTorch only one level can be entered at a time.
+    """A block, or decorated function, in which Tensors may carry tangents. Only one level can be entered at a time.
 
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
     What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends; if
@@ -90,6 +92,9 @@ class dual_level:
         for tensor in self._results.recorded():
             if not self.requires_grad(tensor):
                 tensor.node = None
+
+    def __call__(self, function: F) -> F:
+        return decorate(type(self), function)
 
     def add(self, node: Function, tangent: Tensor, on_graph: bool) -> None:
         """Note that a Tensor with the given node is a dual."""

@@ -227,7 +227,7 @@ def is_multithreading_enabled() -> bool:
 class set_multithreading_enabled:
     """Set a mode that has no effect, since backward runs in the thread that calls it. A block restores it at its end.
 
-    Source: torch.autograd.set_multithreading_enabled.
+    It decorates functions, too. Source: torch.autograd.set_multithreading_enabled.
 
     >>> with torch.autograd.set_multithreading_enabled(False):
     ...     torch.autograd.is_multithreading_enabled()
@@ -235,6 +235,7 @@ class set_multithreading_enabled:
     """
 
     def __init__(self, mode: bool) -> None:
+        check_bool("set_multithreading_enabled", mode=mode)
         self.prev, self.mode = _multithreading.get(), mode
         _multithreading.set(mode)
 
@@ -243,6 +244,9 @@ class set_multithreading_enabled:
 
     def __exit__(self, *raised: object) -> None:
         _multithreading.set(self.prev)
+
+    def __call__(self, function: F) -> F:
+        return decorate(lambda: type(self)(self.mode), function)
 
 
 _define_getattr(globals())

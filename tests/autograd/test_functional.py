@@ -55,6 +55,14 @@ def test_jacobian_calls_its_function_with_new_tensors():
     assert not x.requires_grad
 
 
+def test_a_dual_level_decorates_functions():
+    @forward_ad.dual_level()
+    def derivative(x: torch.Tensor) -> torch.Tensor:
+        return forward_ad.unpack_dual(forward_ad.make_dual(x, torch.ones_like(x)) ** 2).tangent
+
+    assert [derivative(torch.tensor(x)).item() for x in (1.0, 3.0)] == [2.0, 6.0]
+
+
 def test_dual_levels_do_not_nest():
     with forward_ad.dual_level():
         with pytest.raises(RuntimeError, match="Nested"):

@@ -66,3 +66,7 @@ def test_multithreading_is_a_mode_without_effect() -> None:
     with torch.autograd.set_multithreading_enabled(False):
         assert not enabled()
     assert enabled()
+    decorated = torch.autograd.set_multithreading_enabled(False)(enabled)  # which sets the mode at once, too
+    torch.autograd.set_multithreading_enabled(True)
+    assert not decorated()
+    assert enabled()
