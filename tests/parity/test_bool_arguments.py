@@ -22,6 +22,7 @@ CALLS = """
     T.nn.Parameter(v,W).requires_grad
     T.nn.Linear(2,2).requires_grad_(W)
     T.set_grad_enabled(W)
+    enter(T.autograd.set_multithreading_enabled(W))
     enter(T.inference_mode(W))
     T.autograd.set_detect_anomaly(W)
     T.autograd.set_detect_anomaly(True,check_nan=W)
