@@ -11,7 +11,7 @@ import microgad as torch
 from microgad import nn
 from microgad.testing import GradcheckError, check_grads
 from microgad.testing.findings.fault_localization import CallTrace
-from microgad.testing.findings.html_report import ENTRIES, drawing, example, facts, numbers, page
+from microgad.testing.findings.html_report import ENTRIES, WRONG, drawing, example, facts, numbers, page
 
 
 class Square(torch.Function):
@@ -99,15 +99,31 @@ def test_the_drawing_marks_the_wrong_operation_and_numbers_the_inputs(monkeypatc
     assert "input 1" in html
     assert "input 0" not in html
     boxes = re.findall(r'<g id="node\d+".*?(?=<g id="(?:node|edge)|</svg>)', html, re.DOTALL)
-    assert [re.search('xlink:title="(.*?)"', box)[1] for box in boxes if "#d55e00" in box.lower()] == ["Square"]
+    assert [re.search('xlink:title="(.*?)"', box)[1] for box in boxes if WRONG.lower() in box.lower()] == ["Square"]
 
 
-def test_without_graphviz_the_dot_source_is_shown(monkeypatch, tmp_path):
+@pytest.fixture
+def no_graphviz(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pygraphviz", None)
     monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def test_without_graphviz_the_dot_source_is_shown(no_graphviz):
     html = drawing(Square.apply, [vector()], 1)
     assert html.startswith("<figure><pre>digraph")
-    assert "#D55E00" in html
+    assert WRONG in html
+
+
+def test_a_wrong_operation_of_a_loop_that_is_drawn_once_is_marked_in_its_box(no_graphviz):
+    def loop(x):
+        for _ in range(40):
+            x = Square.apply(x.sin()) + x.cos()
+        return x
+
+    html = drawing(loop, [vector()], 1)
+    boxes = {name: WRONG in rest for name, rest in re.findall(r"^\t+(op\d+) \[(.*)", html, re.MULTILINE)}
+    assert len(boxes) == 4
+    assert sum(boxes.values()) == 1
 
 
 def test_an_example_has_numbers_likely_mistake_and_code():

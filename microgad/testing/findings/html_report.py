@@ -14,7 +14,7 @@ from .finding import Finding, brackets
 from .reproducer import as_code
 
 ENTRIES = 10  # rows of the table of worst entries
-WRONG = "#D55E00"  # Okabe and Ito's vermilion, which color-blind people tell from the graph's other colors
+WRONG = "#C0392B"  # the color in which drawings mark operations
 
 STYLE = f"""
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
@@ -113,24 +113,21 @@ def numbers(finding: Finding) -> str:
 
 def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
     """Return the graph of a call as inline SVG (DOT without Graphviz), with its wrong operations marked."""
-    from ...graph import graph
+    from ...graph import Graph, read
 
     trace = CallTrace(function, inputs)
     recorded = [y for y in trace.outputs if y.requires_grad]
     if not recorded:
         return "<p>No output has a graph: somewhere on the way the values were taken off it.</p>"
-    picture = graph(*recorded, params={f"input {i}": x for i, x in enumerate(inputs)})
     faulty = trace.faulty(order)
     why = "its derivative is wrong by itself"
     if not faulty:
         faulty, why = trace.unchecked(), "the derivatives of all others are right by themselves"
-    numbers, names = {node.number for node in faulty}, []
-    for i, op in enumerate(picture.tape):
-        if op.number in numbers:
-            names.append(op.name)
-            picture.dot.node(f"op{i}", shape="box", style="filled", color=WRONG, fillcolor=WRONG, margin="0.08")
+    tape, numbers = read(tuple(recorded), {f"input {i}": x for i, x in enumerate(inputs)}), {n.number for n in faulty}
+    marked = [op for op in tape if op.number in numbers]
+    picture, names = Graph(tape, mark=marked), dict.fromkeys(op.name for op in marked)
     message = (
-        f"Marked: <b>{escape(', '.join(dict.fromkeys(names)))}</b>, since {why}."
+        f"Marked: <b>{escape(', '.join(names))}</b>, since {why}."
         if names
         else "Each operation's derivative is right by itself, so that the mistake is between them."
     )
