@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from microgad.testing.findings.html_report import WRONG
+
 pytest_plugins = ["pytester"]
 
 FAULTY = """
@@ -268,9 +270,9 @@ PAGE = (
 
 
 def marked(page: str) -> list[str]:
-    """The operations that the drawing in a page marks, by the fill color of their boxes."""
+    """The operations that the drawing in a page marks, by the color of their borders."""
     groups = re.findall(r'<g id="node\d+" class="node">(.*?)</g>\s*(?=<!--|</g>)', page, re.DOTALL)
-    return [re.search('xlink:title="([^"]*)"', g)[1] for g in groups if 'fill="#d55e00"' in g.lower()]
+    return [re.search('xlink:title="([^"]*)"', g)[1] for g in groups if f'stroke="{WRONG.lower()}"' in g.lower()]
 
 
 def test_the_page_draws_the_graph_and_marks_the_wrong_operation(run, pytester):

@@ -113,7 +113,8 @@ def numbers(finding: Finding) -> str:
 
 def drawing(function: Callable[..., Any], inputs: Sequence[Any], order: int) -> str:
     """Return the graph of a call as inline SVG (DOT without Graphviz), with its wrong operations marked."""
-    from ...graph import Graph, read
+    from ...graph.drawing.graph import Graph
+    from ...graph.recording.node_reader import read
 
     trace = CallTrace(function, inputs)
     recorded = [y for y in trace.outputs if y.requires_grad]
