@@ -208,3 +208,17 @@ def test_the_maxima_are_searched_once(monkeypatch):
     out, indices = max_pool2d(leaf(random(2, 3, 6, 6)), 2, return_indices=True)
     assert len(calls) == 1
     assert (out.requires_grad, indices.requires_grad, indices.dtype) == (True, False, torch.int64)
+
+
+@pytest.mark.host("on a GPU the winners are always searched")
+@pytest.mark.parametrize("settings", [(2,), (3, 2, 1), (3, 1, 0, 2), (9, 1)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_without_a_graph_the_maxima_are_the_same_and_no_winners_are_searched(monkeypatch, settings, channels_last):
+    x = torch.tensor(random(4, 16, 30, 31))
+    x[:, :, 2:5, 3] = math.nan
+    x = x.contiguous(memory_format=torch.channels_last) if channels_last else x
+    expected = max_pool2d(x.clone().requires_grad_(), *settings)
+    monkeypatch.setattr(max_pool_kernels, "_merge", None)  # the step that compares, and moves winners
+    found = max_pool2d(x, *settings)
+    assert found.stride() == expected.stride()
+    np.testing.assert_array_equal(found.array, expected.array)

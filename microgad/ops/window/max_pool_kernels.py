@@ -34,22 +34,15 @@ def window_maxima(x: Array, window: Window) -> tuple[Array, Array]:
     The offset, on the flattened plane, is a small unsigned integer. Of equal values the first in row-major order wins,
     of NaNs the last. The search goes axis by axis, from the last one: in KH + KW steps, not KH · KW.
     """
-    low, taps = lowest(x.dtype), len(window.tap_offsets)
     gpu = not backend.on_cpu(x)  # asking whether there is a NaN would wait for it, so every value is compared there
-    tiles = window.tiled and taps >= (MANY_TAPS if window.whole else MANY_IN_TILES)
-    few = not gpu and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS
-    if (tiles or few) and not isinstance(x, DuckArray):  # under vmap it would go slice by slice
+    tiles, few = _tiles_or_few(x, window)
+    if tiles or few:
         out, place = maxima_of_rows(windows_as_rows(x, window, tiles), x, window)
-        if gpu or not len(x) or np.minimum.reduce(out, None) > low:  # otherwise a winner may be padding or NaN
+        if gpu or not len(x) or np.minimum.reduce(out, None) > lowest(x.dtype):  # else a winner may be padding or NaN
             return out, place
-    last = x.shape[1] >= MANY_CHANNELS and channels_innermost(x)
-    plane = padded(x, window, low, keep=last)
-    cells, first = (moveaxis(plane, 1, -1), 1) if last else (plane, 2)
-    out = np.empty_like(
-        x, shape=(*cells.shape[:first], *window.out, *cells.shape[first + len(window.out) :]), order="C"
-    )
+    cells, out, first, last = _cells_and_room(x, window)
     winner = np.empty_like(out, dtype=window.tap_offsets.dtype)
-    for images, _ in batch_blocks(plane, 1, math.prod(plane.shape[1:]) // 2):
+    for images, _ in batch_blocks(cells, 1, math.prod(cells.shape[1:]) // 2):
         best, place = cells[images], None
         for at in reversed(range(len(window.out))):
             into = None if at else (out[images], winner[images])
@@ -57,11 +50,41 @@ def window_maxima(x: Array, window: Window) -> tuple[Array, Array]:
     if last:
         out, winner = moveaxis(out, -1, 1), moveaxis(winner, -1, 1)
     if not gpu and (out != out).any():
-        cells = windows(plane, window)
+        cells = windows(moveaxis(cells, -1, 1) if last else cells, window)
         for tap, offset in zip(np.ndindex(window.kernel), window.tap_offsets, strict=True):
             column = cells[(slice(None), slice(None), *tap)]
             winner[column != column] = offset
     return out, winner
+
+
+def window_maxima_alone(x: Array, window: Window) -> Array:
+    """Return the maxima of `window_maxima`. Without the offsets, those of large inputs take half the time."""
+    if any(_tiles_or_few(x, window)):
+        return window_maxima(x, window)[0]
+    cells, out, first, last = _cells_and_room(x, window)
+    for images, _ in batch_blocks(cells, 1, math.prod(cells.shape[1:]) // 2):
+        best = cells[images]
+        for at in reversed(range(len(window.out))):
+            best = maxima_along_axis_alone(best, first + at, at, window, None if at else out[images])
+    return moveaxis(out, -1, 1) if last else out
+
+
+def _tiles_or_few(x: Array, window: Window) -> tuple[bool, bool]:
+    """Whether the windows are tiles of many cells, and whether all have few cells: then rows and argmax are faster."""
+    if isinstance(x, DuckArray):
+        return False, False  # under vmap it would go slice by slice
+    taps = len(window.tap_offsets)
+    tiles = window.tiled and taps >= (MANY_TAPS if window.whole else MANY_IN_TILES)
+    return tiles, backend.on_cpu(x) and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS
+
+
+def _cells_and_room(x: Array, window: Window) -> tuple[Array, Array, int, bool]:
+    """Return the padded plane, an array for the maxima, the first spatial axis, and whether channels are the last."""
+    last = x.shape[1] >= MANY_CHANNELS and channels_innermost(x)
+    plane = padded(x, window, lowest(x.dtype), keep=last)
+    cells, first = (moveaxis(plane, 1, -1), 1) if last else (plane, 2)
+    shape = (*cells.shape[:first], *window.out, *cells.shape[first + len(window.out) :])
+    return cells, np.empty_like(x, shape=shape, order="C"), first, last
 
 
 def maxima_along_axis(
@@ -75,13 +98,13 @@ def maxima_along_axis(
     k, s, d, (before, _) = window.kernel[at], window.stride[at], window.dilation[at], window.padding[at]
     far, steps, small = math.prod(window.size[at + 1 :]), window.out[at], window.tap_offsets.dtype
     if not into:
-        best = np.empty_like(x, shape=(*x.shape[:axis], steps, *x.shape[axis + 1 :]), order="C")
+        best = _room_along(x, axis, steps)
         into = best, np.empty_like(best, dtype=small)
     best, place = into
     if s == d == 1 and not before and k >= LONG_RUN:
         best[...], place[...] = maxima_by_doubling(x, won, axis, k, far, small)
         return into
-    taps = [slice_along(axis, i, i + (steps - 1) * s + 1, s) for i in range(0, k * d, d)]
+    taps = _taps_along(axis, at, window)
     copy_into(best, x[taps[0]])
     if won is None:
         place[...] = 0
@@ -105,6 +128,32 @@ def maxima_along_axis(
             ahead -= place
         _merge(best, place, value, ahead)
     return into
+
+
+def maxima_along_axis_alone(x: Array, axis: int, at: int, window: Window, into: Array | None) -> Array:
+    """Return the maxima of `maxima_along_axis`."""
+    best = _room_along(x, axis, window.out[at]) if into is None else into
+    first, *others = _taps_along(axis, at, window)
+    copy_into(best, x[first])
+    room = None if axis == at + 1 or not others else np.empty_like(best)
+    for tap in others:
+        value = x[tap]
+        if room is not None:
+            copy_into(room, value)
+            value = room
+        np.maximum(best, value, out=best)
+    return best
+
+
+def _room_along(x: Array, axis: int, steps: int) -> Array:
+    """Return an array for the maxima along an axis of x."""
+    return np.empty_like(x, shape=(*x.shape[:axis], steps, *x.shape[axis + 1 :]), order="C")
+
+
+def _taps_along(axis: int, at: int, window: Window) -> list[tuple[Any, ...]]:
+    """Return for each tap an index of the cells that it reads along an axis."""
+    k, s, d, steps = window.kernel[at], window.stride[at], window.dilation[at], window.out[at]
+    return [slice_along(axis, i, i + (steps - 1) * s + 1, s) for i in range(0, k * d, d)]
 
 
 def maxima_by_doubling(x: Array, won: Array | None, axis: int, k: int, far: int, small: Any) -> tuple[Array, Array]:

@@ -21,11 +21,11 @@ from ...function.naming import with_torch_name
 from ...type_aliases import Array, Tensor
 from ..elementwise import Flat
 from ..support import fast_numpy, layouts
-from ..support.bare import is_recorded
+from ..support.bare import is_recorded, unrecorded
 from ..support.out import into
 from ..support.spelling import tensors_only
 from .geometry import Size, Window, invalid
-from .max_pool_kernels import flat_positions, window_maxima, winning_cells
+from .max_pool_kernels import FEW_CELLS, flat_positions, window_maxima, window_maxima_alone, winning_cells
 from .unfold import channels_innermost, padded, reach
 
 P = ParamSpec("P")
@@ -44,10 +44,15 @@ class MaxPool2d(Function):
     window: Window
     indices: bool
     channels_last = False  # whether the gradient's channels lie innermost in memory, as the input's
+    alone = False  # whether nobody sees more than the maxima, so that no winners are searched
 
     def forward(self, input):
         check(input, self.window, "fiu")
-        out, self.winner = window_maxima(wide(input), self.window)
+        x, self.winner = wide(input), None
+        if self.alone:
+            out = window_maxima_alone(x, self.window)
+        else:
+            out, self.winner = window_maxima(x, self.window)
         like = layouts.lines_as_planes(input)
         out = layouts.match_memory_format(out.astype(input.dtype, copy=False), like)
         if not self.indices:
@@ -231,7 +236,8 @@ def _max_pool(op: type[MaxPool2d], dims: int, input: Any, settings: Any, return_
     batch = input if batched else input.unsqueeze(0)
     window = Window.pooling(op.__name__, dims, batch.array.shape[2:], *settings)
     last = channels_innermost(batch.array)
-    found = op.apply(batch, window=window, indices=bool(return_indices), channels_last=last)
+    alone = not return_indices and batch.array.size > FEW_CELLS and unrecorded(batch) is not None
+    found = op.apply(batch, window=window, indices=bool(return_indices), channels_last=last, alone=alone)
     if batched:
         return found
     name = f"MaxPool{dims}DWithIndices"
