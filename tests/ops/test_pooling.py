@@ -184,13 +184,33 @@ def test_small_inputs_are_pooled_as_by_the_kernel_for_large_ones(dims, special, 
         np.testing.assert_array_equal(a.array, b.array)
 
 
-def test_max_pool2d_in_small_blocks_gives_the_same(monkeypatch):
+def test_of_minus_infinities_the_first_cell_wins_that_is_no_padding():
+    x = torch.full((1, 1, 5), -math.inf)
+    assert F.max_pool1d(x, 3, 1, 1, 2, return_indices=True)[1].tolist() == [[[1, 0, 1]]]
+    _, places = max_pool2d(x.expand(1, 5, 5), 3, 1, 1, 2, return_indices=True)
+    assert places.tolist() == [[[6, 5, 6], [1, 0, 1], [6, 5, 6]]]
+
+
+@pytest.mark.parametrize("order", ["C", "rows of channels"])
+def test_max_pool2d_in_small_blocks_gives_the_same(monkeypatch, order):
+    """Five images in blocks of two: the last block is smaller."""
+
+    def results():
+        x = torch.tensor(values, requires_grad=True)
+        out, indices = max_pool2d(x, 3, 2, 1, return_indices=True)
+        grad = torch.tensor(weights, requires_grad=True)
+        (first,) = torch.autograd.grad(out, x, grad, create_graph=True)
+        (second,) = torch.autograd.grad(first, grad, x.detach())
+        return [a.detach().array for a in (out, indices, first, second)]
+
     monkeypatch.setattr(max_pool_kernels, "FEW_CELLS", 0)
-    x = torch.tensor(random(5, 3, 9, 8))
-    expected = max_pool2d(x, 3, 2, 1, return_indices=True)
-    monkeypatch.setattr(max_pool_kernels, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * 2000))
-    for a, b in zip(max_pool2d(x, 3, 2, 1, return_indices=True), expected, strict=True):
-        np.testing.assert_array_equal(a.array, b.array)
+    values, weights = random(5, 3, 9, 8), random(5, 3, 5, 4)
+    if order != "C":
+        values = np.ascontiguousarray(values.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    expected = results()
+    monkeypatch.setattr(max_pool_kernels, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * 140))
+    for a, b in zip(results(), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("size", [3, 17, 300])

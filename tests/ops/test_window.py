@@ -72,6 +72,7 @@ SHAPES = {
         (4, 1, 2, 4),
         {"groups": 4, "stride": (3, 2), "padding": 1},
     ),
+    "depthwise of a stride past the kernel's width": ((2, 4, 4, 9), (4, 1, 3, 2), {"groups": 4, "stride": (1, 4)}),
     "depthwise of one line": ((2, 3, 2, 5), (3, 1, 3, 3), {"groups": 3, "stride": (4, 2), "padding": 1}),
     "depthwise of as many filters": ((2, 5, 6, 7), (5, 1, 3, 4), {"groups": 5, "padding": (1, 2)}),
     "depthwise of as many filters, stride": ((3, 5, 7, 8), (5, 1, 3, 3), {"groups": 5, "padding": 1, "stride": 2}),
@@ -79,6 +80,11 @@ SHAPES = {
         (2, 3, 9, 8),
         (3, 1, 2, 3),
         {"groups": 3, "dilation": (2, 3), "padding": 2},
+    ),
+    "depthwise of as many filters, stride and dilation": (
+        (2, 3, 9, 8),
+        (3, 1, 3, 3),
+        {"groups": 3, "stride": 2, "dilation": (1, 2), "padding": 2},
     ),
     "empty batch": ((0, 3, 5, 5), (4, 3, 3, 3), {}),
 }
