@@ -14,13 +14,14 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from .collection import THOROUGH, chosen, every_fault
+from .collection import SEED, THOROUGH, chosen, every_fault
 from .fault import Fault
 from .judge import CHOICE, Verdict, judge
 from .misses import MISSES
 from .targets import derivatives, unreached
 
 PAGE = Path(__file__).parents[2] / "benchmarks" / "MUTATIONS.md"
+PROGRESS = 20  # faults between two lines about what is done
 FAULTS: list[Fault] = []  # filled before the processes fork, since a plant can't be pickled
 
 
@@ -31,15 +32,18 @@ def _judged(number: int) -> Verdict:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=THOROUGH, help="number of faults")
+    parser.add_argument("--seed", type=int, default=SEED, help="which faults are chosen")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--page", type=Path, default=PAGE, help="file to write")
     parser.add_argument("--kinds", nargs="+", help="all faults of these kinds in place of a choice; no page is written")
     parser.add_argument("--list", action="store_true", help="say how many faults each derivative gets, and plant none")
     given = parser.parse_args(arguments)
     if given.list:
-        return reach(chosen(given.count))
-    faults = [fault for fault in every_fault() if fault.kind in given.kinds] if given.kinds else chosen(given.count)
-    FAULTS[:] = faults
+        return reach(chosen(given.count, given.seed))
+    if given.kinds:
+        FAULTS[:] = [fault for fault in every_fault() if fault.kind in given.kinds]
+    else:
+        FAULTS[:] = chosen(given.count, given.seed)
     start, verdicts = time.perf_counter(), []
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("fork")) as processes:
         for verdict in processes.map(_judged, range(len(FAULTS)), chunksize=4):
@@ -48,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"missed: {verdict.name} ({verdict.real})", flush=True)
             elif verdict.named is False:
                 print(f"not named: {verdict.name}: {verdict.mistake or verdict.caught}", flush=True)
+            if len(verdicts) % PROGRESS == 0:
+                real = [v for v in verdicts if is_real(v)]
+                share = f"{sum(bool(v.caught) for v in real)} of {len(real)} real ones caught"
+                print(f"{len(verdicts)} of {len(FAULTS)} faults: {share}", flush=True)
     if not given.kinds:
         given.page.write_text(page(verdicts, time.perf_counter() - start, given.jobs))
     missed = [v for v in verdicts if is_real(v) and not v.caught and v.name not in MISSES]

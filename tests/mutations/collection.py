@@ -43,16 +43,16 @@ def every_fault() -> list[Fault]:
     return [*by_hand(), *(fault for place in sources() for fault in faults_at(place))]
 
 
-def chosen(count: int = THOROUGH) -> list[Fault]:
+def chosen(count: int = THOROUGH, seed: int = SEED) -> list[Fault]:
     """Choose `count` faults, with some of every kind and at least one for each derivative, sorted by place."""
     manual = list(by_hand())
-    rng = random.Random(SEED)
+    rng = random.Random(seed)
     rng.shuffle(manual)
     manual = manual[: max(1, count // 4)]
-    return sorted(manual + _in_turn(rng, count - len(manual)), key=lambda fault: (fault.place, fault.name))
+    return sorted(manual + _in_turn(rng, count - len(manual), seed), key=lambda fault: (fault.place, fault.name))
 
 
-def _in_turn(rng: random.Random, count: int) -> list[Fault]:
+def _in_turn(rng: random.Random, count: int, seed: int) -> list[Fault]:
     """One fault of each derivative, then one of each other place, then a second of each, and so on."""
     first = {derivative.place for derivative in derivatives()}
     places = rng.sample(list(sources()), len(sources()))
@@ -63,7 +63,7 @@ def _in_turn(rng: random.Random, count: int) -> list[Fault]:
         for place in places[: count - len(taken)]:
             if place not in left:
                 faults = faults_at(place)
-                left[place] = random.Random(f"{SEED} {place}").sample(faults, len(faults))
+                left[place] = random.Random(f"{seed} {place}").sample(faults, len(faults))
             taken += left[place][:1]
             del left[place][:1]
         places = [place for place in places if left.get(place)]
