@@ -316,6 +316,7 @@ def test_fmod_of_large_integers_is_exact() -> None:
     """CuPy computes it in float64."""
     a, b = torch.tensor([2**53 + 1, -(2**53) - 1, 2**62 + 1, -7]), torch.tensor([2, 2, -3, 4])
     assert torch.fmod(a.cuda(), b.cuda()).tolist() == torch.fmod(a, b).tolist() == [1, -1, 2, -3]
+    assert a.cuda().fmod_(b.cuda()).tolist() == a.clone().fmod_(b).tolist() == [1, -1, 2, -3]
     assert torch.div(a.cuda(), b.cuda(), rounding_mode="trunc").tolist() == [2**52, -(2**52), -((2**62 + 1) // 3), -1]
 
 
