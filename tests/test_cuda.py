@@ -296,6 +296,8 @@ def test_rounded_quotients_and_remainders_are_those_of_the_cpu(dtype: Any) -> No
             np.testing.assert_array_equal(f(a.cuda(), on_gpu).cpu(), f(a, b))
             np.testing.assert_array_equal(np.signbit(f(a.cuda(), on_gpu).cpu()), np.signbit(f(a, b)))
     assert (1.0 // a.cuda()).tolist()[4] == [9.0]
+    many = torch.tensor([0.1] * 6000 + [1e290], dtype=torch.float64)
+    assert torch.equal((1.0 // many.cuda()).cpu(), 1.0 // many)
 
 
 @pytest.mark.usefixtures("cuda")

@@ -170,7 +170,7 @@ def _from_quotient(ufunc: Any, a: Array | float, b: Array | float, large: int = 
     float32 quotient, which is derived from the remainder, isn't always the whole part of a / b.
     """
     char = np.result_type(a, b).char
-    if char not in formulas or fast_numpy.result_size(a, b) < large or backend.is_gpu(a):
+    if char not in formulas or fast_numpy.result_size(a, b) < large or backend.is_gpu(a) or backend.is_gpu(b):
         return ufunc(a, b)
 
     def block(a: Array, b: Array) -> Array:
