@@ -60,15 +60,10 @@ def keep_result(node: Any, counter: list[Any]) -> None:
 
     In PyTorch a kept result has the former memory, too. A kept input is the Tensor itself, whose values change.
     """
-    seen, plan = getattr(node, "versions", ()), getattr(node, "plan", None)
-    if (
-        type(seen) is list
-        and seen
-        and plan is not None
-        and plan.out
-        and seen[-2] is counter
-        and seen[-1] == counter[0] - 1
-    ):
+    seen: Any = getattr(node, "versions", ())
+    plan = getattr(node, "plan", None)
+    kept = type(seen) is list and seen and plan is not None and plan.out  # its result, whose version is the last one
+    if kept and seen[-2] is counter and seen[-1] == counter[0] - 1:
         seen[-1] = counter[0]
 
 
