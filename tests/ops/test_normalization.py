@@ -7,8 +7,9 @@ import pytest
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.normalization import BatchNorm, batch_norm
+from microgad.ops.normalization import BatchNorm, batch_norm, channels, group
 from microgad.ops.normalization.channels import per_channel
+from microgad.ops.support import layouts
 
 from ..times import assert_takes
 
@@ -48,6 +49,14 @@ def test_batch_norm_keeps_its_digits_for_a_large_mean(mean):
     assert (np.abs(weight.grad.array - (g * expected).sum((0, 2))) < bound).all()
 
 
+@pytest.mark.parametrize("norm", [lambda x: F.layer_norm(x, (600,), eps=1e-9), lambda x: F.group_norm(x, 3, eps=1e-9)])
+def test_rows_keep_their_digits_for_a_large_mean(norm):
+    far = np.random.default_rng(0).standard_normal((2, 3, 600)).astype(np.float32) + np.float32(2**12)
+    exact = far.astype(np.float64)
+    expected = (exact - exact.mean(2, keepdims=True)) / exact.std(2, keepdims=True)
+    np.testing.assert_allclose(norm(torch.tensor(far)).array, expected, rtol=1e-6, atol=1e-6)
+
+
 def test_running_statistics_move_by_momentum():
     x = torch.randn(6, 2, 3)
     mean, var = running_stats(2)
@@ -56,6 +65,14 @@ def test_running_statistics_move_by_momentum():
     np.testing.assert_allclose(var.array, 0.75 + 0.25 * x.array.var((0, 2), ddof=1), 1e-5)
     assert (mean._version, var._version) == (1, 1)
     assert not mean.requires_grad
+
+
+def test_running_statistics_of_instances_move_to_their_mean_over_the_batch():
+    x = torch.randn(3, 2, 5)
+    mean, var = running_stats(2)
+    F.instance_norm(x, mean, var, momentum=0.25)
+    np.testing.assert_allclose(mean.array, 0.25 * x.array.mean((0, 2)), 1e-5, 1e-7)
+    np.testing.assert_allclose(var.array, 0.75 + 0.25 * x.array.var(2, ddof=1).mean(0), 1e-5)
 
 
 def test_evaluation_uses_running_statistics_and_keeps_them():
@@ -220,3 +237,39 @@ def test_batch_norm_of_many_rows_is_that_of_lines_of_one(count, training):
         found.append([out, mean, var, *torch.autograd.grad(out, (given, weight, bias), grad)])
     for rows, lines in zip(*found, strict=True):
         torch.testing.assert_close(rows, lines.reshape(rows.shape), rtol=1e-4, atol=1e-5)
+
+
+# What makes small arrays take the ways of large ones: names of thresholds, and values for them.
+AS_IF_LARGE = {
+    "blocks": ((group, "BLOCK", 100), (group, "BLOCK_SIZE", 0)),
+    "many rows": ((channels, "MANY_ROWS", 2), (group, "MANY_ROWS", 2)),
+    "places": ((layouts, "LARGE", 0), (channels, "FEW_CHANNELS", 1), (group, "BLOCK", 100)),
+    "places, many rows": ((layouts, "LARGE", 0), (channels, "FEW_CHANNELS", 1), (group, "MANY_ROWS", 2)),
+}
+NORMS_OF_ROWS = {
+    "group_norm": lambda x, w, b: F.group_norm(x, 2, w, b),
+    "group_norm without weight": lambda x, w, b: F.group_norm(x, 2) * w.sum() * b.sum(),
+    "instance_norm": lambda x, w, b: F.instance_norm(x, None, None, w, b),
+    "layer_norm": lambda x, w, b: F.layer_norm(x.mT, (4,), w, b),
+    "rms_norm": lambda x, w, b: F.rms_norm(x.mT, (4,), w) + b,
+}
+
+
+@pytest.mark.parametrize("far", [0, 1e4])
+@pytest.mark.parametrize("way", AS_IF_LARGE)
+@pytest.mark.parametrize("norm", NORMS_OF_ROWS.values(), ids=NORMS_OF_ROWS)
+def test_norms_of_large_arrays_are_those_of_small_ones(monkeypatch, norm, way, far):
+    """Seven images in blocks of five, or with more rows than are summed at once (a prime number: see `places`)."""
+    rng, length = np.random.default_rng(0), 1031 if way == "places, many rows" else 5
+    x, w, b = rng.standard_normal((7, 4, length)) + far, rng.standard_normal(4), rng.standard_normal(4)
+    if "places" in way:
+        x = np.ascontiguousarray(x.transpose(0, 2, 1)).transpose(0, 2, 1)
+    found = []
+    for large in (False, True):
+        for place, name, value in AS_IF_LARGE[way] if large else ():
+            monkeypatch.setattr(place, name, value)
+        leaves = [torch.tensor(a, requires_grad=True) for a in (x, w, b)]
+        out = norm(*leaves)
+        found.append([out, *torch.autograd.grad(out, leaves, torch.tensor(x.reshape(tuple(out.shape)) - far))])
+    for expected, each in zip(*found, strict=True):
+        np.testing.assert_allclose(each.detach().cpu().numpy(), expected.detach().cpu().numpy(), 1e-9, 1e-9)
