@@ -9,7 +9,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.support import fast_exp
 from microgad.ops.support.blocks import BLOCK_SIZE as BLOCK
-from microgad.ops.support.blocks import by_blocks
+from microgad.ops.support.blocks import ROOM, by_blocks
 
 from ..memory import with_peak
 from ..times import assert_takes
@@ -376,17 +376,20 @@ def test_linspace_in_chunks_equals_linspace_at_once(monkeypatch, dtype):
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
-def test_grid_sample_computes_the_same_whether_cells_are_kept_or_not(mode, monkeypatch):
+@pytest.mark.parametrize("room", [1 << 19, 700 * 4, 100 * 4], ids=["one block", "two images", "some points"])
+def test_grid_sample_computes_the_same_in_blocks_and_whether_cells_are_kept_or_not(mode, room, monkeypatch):
     def results():
         x, at = (torch.randn(shape, generator=source, requires_grad=True) for shape in ((3, 2, 5, 4), (3, 6, 7, 2)))
         out = F.grid_sample(x, at, mode, align_corners=False)
         return [out, *torch.autograd.grad(out.square().sum(), (x, at))]
 
     source = torch.Generator().manual_seed(2024)
-    kept = results()
-    monkeypatch.setattr("microgad.ops.window.grid.KEPT_CELLS", 0)
-    source.manual_seed(2024)
-    assert all(map(torch.equal, results(), kept))
+    expected = results()
+    monkeypatch.setitem(ROOM, "cpu", room)
+    for kept in (1 << 18, 0):
+        monkeypatch.setattr("microgad.ops.window.grid.KEPT_CELLS", kept)
+        source.manual_seed(2024)
+        assert all(map(torch.equal, results(), expected))
 
 
 COLUMNS = {

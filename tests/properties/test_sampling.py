@@ -1,11 +1,12 @@
 """Interpolation, and sampling at the points of a grid."""
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 import microgad as torch
 import microgad.nn.functional as F
-from microgad.ops.window.grid import GatherCells, GridSample, GridSourceIndex
+from microgad.ops.window.grid import GatherCells, GridSample, GridSourceIndex, reflect
 from microgad.ops.window.resample import Resample
 from microgad.testing.strategies import tensors
 
@@ -47,8 +48,9 @@ def test_grid_sample(draw):
     size = draw(st.tuples(*[st.integers(2, 3)] * dims))
     n = draw(st.integers(1, 2))
     x = draw(tensors((n, draw(st.integers(1, 2)), *size), requires_grad=True))
-    # Between the centers of cells, and away from the edges: it has kinks at both.
-    cells = st.integers(-1, 3).flatmap(lambda i: st.floats(i + 0.2, i + 0.3))
+    # Between the centers of cells, and away from the edges: it has kinks at both. Far ones are reflected several times.
+    far = 6 if padding == "reflection" else 0
+    cells = st.integers(-1 - far, 3 + far).flatmap(lambda i: st.floats(i + 0.2, i + 0.3))
     cell = draw(tensors((n, *[1] * (dims - 1), draw(st.integers(1, 3)), dims), elements=cells))
     span = np.array(size[::-1], float)
     points = (cell.array / (span - 1) if align else (cell.array + 0.5) / span) * 2 - 1
@@ -72,6 +74,31 @@ def test_nearest_sampling_has_a_zero_gradient_for_the_grid_and_takes_no_nan():
     assert not slope.any()
     bicubic = F.grid_sample(torch.ones(1, 1, 2, 2), grid, "bicubic", align_corners=True)
     assert bicubic.isnan().tolist() == [[[[False, True, True]]]]
+
+
+@pytest.mark.parametrize("align", [False, True])
+def test_far_places_are_reflected_until_they_are_inside(align):
+    def reflected(at, n):
+        low, high = (0.0, n - 1) if align else (-0.5, n - 0.5)
+        while not low <= at <= high:
+            at = 2 * (low if at < low else high) - at
+        return at
+
+    at, sizes = np.arange(-9.3, 12), np.array([[2.0], [5.0]])
+    found, turn = reflect(np.stack([at, at])[None], sizes, align)
+    expected = np.array([[reflected(x, n) for x in at] for (n,) in sizes.tolist()])
+    step = np.array([[reflected(x + 1e-3, n) for x in at] for (n,) in sizes.tolist()]) - expected
+    np.testing.assert_allclose(found[0], expected, atol=1e-12)
+    np.testing.assert_array_equal(turn[0], np.sign(step))
+
+
+@pytest.mark.parametrize("padding", ["border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_nothing_but_the_input_is_sampled_far_outside(mode, padding):
+    grid = torch.linspace(-4, 4, 60).view(1, 6, 5, 2)
+    for align in (True, False):
+        out = F.grid_sample(torch.ones(1, 1, 3, 4), grid, mode, padding, align)
+        np.testing.assert_allclose(out.array, 1, rtol=1e-5)
 
 
 def test_the_grid_of_the_identity_samples_the_input_itself():
