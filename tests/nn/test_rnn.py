@@ -108,3 +108,11 @@ def test_weights_can_be_written_into_their_list():
     layer._flat_weights = [weight * 0 for weight in layer._flat_weights]
     del layer.weight_hh_l0
     assert layer(x)[0].tolist() == [[[0]], [[0]]]
+
+
+def test_states_of_an_lstm_may_be_the_rows_of_one_tensor():
+    model, x, states = nn.LSTM(2, 3), torch.randn(4, 2), torch.randn(2, 1, 3, requires_grad=True)
+    out, _ = model(x, states)
+    assert torch.equal(out, model(x, (states[0], states[1]))[0])
+    out.sum().backward()
+    assert states.grad.all()

@@ -151,7 +151,7 @@ class RNNBase(FlatWeights, _Recurrent):
         input is (T, B, I), with batch_first (B, T, I), without a batch (T, I), or a PackedSequence. Returns the last
         layer's states at all steps, both directions side by side, and the final states of all layers.
         """
-        states = None if hx is None else [hx] if isinstance(hx, Tensor) else list(hx)
+        states = None if hx is None else self._list_states(hx)
         out: Any
         if isinstance(input, PackedSequence):
             out, states = self._forward_packed(input, states)
@@ -201,6 +201,14 @@ class RNNBase(FlatWeights, _Recurrent):
             return hx.index_select(1, permutation)
         return tuple(s.index_select(1, permutation) for s in hx)
 
+    def _list_states(self, hx: Any) -> list[Tensor]:
+        """Return the states in a list: a GRU's one, or h_0 and c_0, which may be the rows of one Tensor."""
+        count = len(self._state_sizes())
+        states = [hx] if count == 1 else list(hx)
+        if len(states) != count:
+            raise DimError(f"{type(self).__name__}: hx must be {count} states, (h_0, c_0), got {len(states)}")
+        return states
+
     def _check_ndim(self, x: Tensor, states: list[Tensor] | None) -> None:
         if x.ndim not in (2, 3):
             raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {x.ndim}D instead")
@@ -239,8 +247,6 @@ class RNNBase(FlatWeights, _Recurrent):
         """Raise if a batched or packed input or the states don't fit."""
         self.check_input(input, batch_sizes)
         states, shapes = [hidden] if isinstance(hidden, Tensor) else hidden, self._state_shapes(input, batch_sizes)
-        if len(states) != len(shapes):
-            raise DimError(f"{type(self).__name__}: hx must be {len(shapes)} states, (h_0, c_0), got {len(states)}")
         for i, (state, shape) in enumerate(zip(states, shapes, strict=True)):
             which = f"hidden[{i}]" if len(shapes) > 1 else "hidden"
             self.check_hidden_size(state, shape, f"Expected {which} size {{}}, got {{}}")
