@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ....autograd import no_grad
-from ....dtypes import float32, int64
-from ....errors import ArgumentError, UnsupportedError
+from ....dtypes import float32, int32, int64
+from ....errors import ArgumentError, DtypeError, KindError, ShapeError, UnsupportedError
 from ....ops import creation, movement
 from ....ops.elementwise import atan2, maximum, minimum
 from ....tensor import Tensor
@@ -20,7 +20,7 @@ ROTATED_FORMATS = ("xywhr", "cxcywhr", "xyxyxyxy")
 
 def _upcast(x: Tensor) -> Tensor:
     """Convert to a dtype in which products don't overflow."""
-    return x if x.element_size() >= 4 else x.to(float32 if x.is_floating_point() else int64)
+    return x if x.element_size() >= 4 else x.to(float32 if x.is_floating_point() else int32)
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
@@ -128,8 +128,8 @@ def aspect_penalty(a: Tensor, b: Tensor, iou: Tensor, eps: float) -> Tensor:
 
 
 def _pairs(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    """Reshape to (..., N, 1, 4) and (..., 1, M, 4), which broadcast to all pairs."""
-    return boxes1[..., :, None, :], boxes2[..., None, :, :]
+    """Reshape to (..., N, 1, 4) and (..., 1, M, 4), which broadcast to all pairs; boxes1 may be one box (4,)."""
+    return boxes1[..., None, :], boxes2[..., None, :, :]
 
 
 def _box_inter_union(boxes1: Tensor, boxes2: Tensor, fmt: str = "xyxy") -> tuple[Tensor, Tensor]:
@@ -209,12 +209,22 @@ def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Non-maximum suppression: the indices of boxes (N, 4) by falling score, without those that overlap a better one.
 
-    Boxes overlap if their box_iou exceeds iou_threshold. Source: torchvision.ops.nms.
+    Boxes overlap if their box_iou exceeds iou_threshold. Raises RuntimeError if there isn't one score (N,) of the
+    boxes' dtype for each box, NotImplementedError for integers. Source: torchvision.ops.nms.
 
     >>> boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [3, 3, 4, 4]])
     >>> torch.porting.vision.ops.nms(boxes, torch.tensor([0.5, 0.9, 0.1]), 0.5)
     tensor([1, 2])
     """
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
+        raise ShapeError(
+            f"nms: boxes should be a 2d tensor (N, 4) and scores a 1d tensor (N,), but got {tuple(boxes.shape)} and "
+            f"{tuple(scores.shape)}"
+        )
+    if not boxes.is_floating_point():
+        raise KindError(f"nms: not implemented for {boxes.dtype}")
+    if scores.dtype != boxes.dtype:
+        raise DtypeError(f"nms: boxes should have the same type as scores, but got {boxes.dtype} and {scores.dtype}")
     at, kept = boxes.detach().cpu().numpy(), []
     areas = (at[:, 2] - at[:, 0]) * (at[:, 3] - at[:, 1])
     rest = np.argsort(-scores.detach().cpu().numpy(), kind="stable")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import CallError
+from ....errors import CallError, DtypeError
 from ....nn import Module
 from ....nn.modules.layer_helpers import settings_repr, to_tuple
 from ....ops import creation, movement
@@ -33,7 +33,7 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
     return weights / count
 
 
-def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, ...], Any]:
+def _parse_arguments(input: Tensor, output_size: Any, boxes: Any) -> tuple[tuple[int, ...], Any]:
     """Return the output size as a pair, and the boxes as (K, 5) on the CPU, each with the index of its image first."""
     by_image = isinstance(boxes, (list, tuple))
     listed, width = (boxes, 4) if by_image else ([boxes], 5)
@@ -42,6 +42,8 @@ def _parse_arguments(output_size: Any, boxes: Any) -> tuple[tuple[int, ...], Any
     if by_image:
         numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
         boxes = movement.cat(numbered)
+    if boxes.dtype != input.dtype:
+        raise DtypeError(f"Expected input and boxes to have the same type, but got {input.dtype} and {boxes.dtype}")
     return to_tuple(output_size, 2), boxes.detach().cpu().numpy().astype(np.float64)
 
 
@@ -61,7 +63,7 @@ def roi_align(
     >>> torch.porting.vision.ops.roi_align(torch.ones(1, 2, 8, 8), [torch.tensor([[0.0, 0, 4, 4]])], 2).shape
     torch.Size([1, 2, 2, 2])
     """
-    bins, rows = _parse_arguments(output_size, boxes)
+    bins, rows = _parse_arguments(input, output_size, boxes)
     corners = rows[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
     parts = []
     for image, (x0, y0, x1, y1) in zip(rows[:, 0].astype(int), corners, strict=True):
@@ -98,7 +100,7 @@ def roi_pool(input: Tensor, boxes: Any, output_size: Any, spatial_scale: float =
     tensor([[[[ 5.,  6.],
               [ 9., 10.]]]])
     """
-    bins, rows = _parse_arguments(output_size, boxes)
+    bins, rows = _parse_arguments(input, output_size, boxes)
     channels, height, width = input.shape[1:]
     nothing = input.new_zeros(channels)
     parts = []
