@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from ...backend.axis_order import inverse
+from ...backend.axis_order import inverse, outermost_first
 from ...type_aliases import Array
 from ..array import BatchedArray, Level, align
 from ..dispatch import RULES
@@ -33,7 +33,7 @@ def _batch_outermost(whole: Array) -> Array:
     """
     if whole.strides[0] == max(whole.strides):
         return whole
-    order = [0, *sorted(range(1, whole.ndim), key=lambda axis: -abs(whole.strides[axis]))]
+    order = [0, *(axis for axis in outermost_first(whole.strides) if axis)]
     return np.empty_like(whole.transpose(order), order="C").transpose(inverse(order))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import backend
-from ...backend.axis_order import lying, order_by
+from ...backend.axis_order import lying, order_by, outermost_first
 from ...backend.copies import copied_in_order, copied_row_major, faster_copy
 from ...backend.memory_layout import expanded_axes as expanded_axes
 from ...type_aliases import Array
@@ -94,7 +94,7 @@ def in_memory_order(out: Array, *inputs: Array) -> list[Array]:
     """Transpose `out`, and inputs that broadcast to it, so that the axes follow the order in the memory of `out`."""
     if out.flags.c_contiguous:
         return [out, *inputs]
-    order = sorted(range(out.ndim), key=lambda axis: -out.strides[axis])
+    order = outermost_first(out.strides)
     whole = [x if x.size == 1 or x.shape == out.shape else np.broadcast_to(x, out.shape) for x in inputs]
     return [x.transpose(order) if x.ndim == out.ndim else x for x in (out, *whole)]
 
