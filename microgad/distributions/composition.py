@@ -11,7 +11,7 @@ from ..ops.creation import zeros_like
 from ..ops.movement import cat, stack
 from ..tensor import Tensor
 from . import constraints
-from .utils import _at_least, _sum_rightmost, alias
+from .utils import _at_least, _sum_rightmost, alias, check_length
 
 
 class Transform:
@@ -342,10 +342,7 @@ class _PartwiseTransform(Transform):
         raise NotImplementedError
 
     def _parts(self, x: Tensor) -> Any:
-        if not -x.ndim <= self.dim < x.ndim or x.shape[self.dim] != self.length:
-            raise AssertionError(
-                f"{type(self).__name__}: expected {self.length} values along dim {self.dim}, got {tuple(x.shape)}"
-            )
+        check_length(self, x, self.length)
         return zip(self.transforms, self._split(x), strict=True)
 
     def _call(self, x: Tensor) -> Tensor:

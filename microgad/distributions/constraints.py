@@ -20,7 +20,7 @@ from ..ops.movement import cat as _cat
 from ..ops.movement import stack as _stack
 from ..ops.support.bare import unseen
 from ..tensor import Tensor
-from .utils import alias
+from .utils import alias, check_length
 
 __all__ = [
     "Constraint", "MixtureSameFamilyConstraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property",
@@ -407,7 +407,10 @@ class _PositiveDefinite(_Symmetric):
 
 
 class _PartwiseConstraint(Constraint):
-    """Base of constraints that apply one constraint to each part of a value along `dim`."""
+    """Base of constraints that apply one constraint to each part of a value along `dim`.
+
+    `check` raises AssertionError for a value of another size along `dim`.
+    """
 
     def __init__(self, cseq: Sequence[Any], dim: int = 0) -> None:
         self.cseq, self.dim = list(cseq), dim
@@ -437,6 +440,7 @@ class _Cat(_PartwiseConstraint):
         self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
 
     def check(self, value: Tensor) -> Tensor:
+        check_length(self, value, sum(self.lengths))
         return _cat(self._checks(value.split(self.lengths, self.dim)), self.dim)
 
 
@@ -454,6 +458,7 @@ class _Stack(_PartwiseConstraint):
         return dim + 1 if self.dim + dim < 0 else dim
 
     def check(self, value: Tensor) -> Tensor:
+        check_length(self, value, len(self.cseq))
         return _stack(self._checks(value.unbind(self.dim)), self.dim)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar, overload
 from .. import state
 from ..dtypes import get_default_dtype
 from ..dtypes.limits import finfo
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CallError
 from ..ops.creation import arange, empty, tensor
 from ..ops.movement import broadcast_tensors
 from ..ops.softmax import softmax
@@ -47,6 +47,13 @@ def _at_least(dim: int, shape: Any) -> None:
     """Raise an error if the shape has fewer than `dim` dimensions."""
     if len(shape) < dim:
         raise ValueError("Too few dimensions on input")
+
+
+def check_length(of: Any, value: Tensor, length: int) -> None:
+    """Raise AssertionError unless `value` has `length` entries along `of.dim`."""
+    if not -value.ndim <= of.dim < value.ndim or value.shape[of.dim] != length:
+        name = type(of).__name__.lstrip("_")
+        raise CallError(f"{name}: expected {length} values along dim {of.dim}, got {tuple(value.shape)}")
 
 
 def _sum_rightmost(value: Tensor, dim: int) -> Tensor:

@@ -36,3 +36,11 @@ def test_transforms_of_a_distribution_are_one_transform_or_a_list(transforms):
         d.TransformedDistribution(d.Normal(0.0, 1.0), transforms)
     with pytest.raises(ValueError, match="transforms must be a Transform or a list of Transforms"):
         d.TransformedDistribution(d.Normal(0.0, 1.0), [torch.exp])
+
+
+@pytest.mark.parametrize("name", ["cat", "stack"])
+def test_constraints_of_parts_name_the_sizes(name):
+    constraint = getattr(d.constraints, name)([d.constraints.real] * 2)
+    for shape in ((3,), (1,), ()):
+        with pytest.raises(AssertionError, match=rf"^{name.title()}: expected 2 values along dim 0, got \("):
+            constraint.check(torch.ones(shape))

@@ -405,6 +405,10 @@ def test_cat_and_stack_transforms_check_the_number_of_values(name):
             for shape in ((3,), (1,), ()):
                 with pytest.raises(AssertionError):
                     call(library.ones(shape))
+        made = library.distributions.TransformedDistribution(library.distributions.Normal(0.0, 1.0), [transform])
+        for shape in ((3,), ()):
+            with pytest.raises(AssertionError):
+                made.log_prob(library.ones(shape))
         with pytest.raises(AssertionError):
             getattr(library.distributions, name)([1])
         with pytest.raises(AssertionError):
