@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 # Reason -> patterns of names, as they follow `torch.`; * matches anything. The first match counts.
 REASONS = {
     "arrays are dense; index_add, gather and matmul do what sparse ones do": """
-        *sparse* *ccol_indices* *crow_indices* *col_indices* *row_indices* indices_copy
+        *sparse* *col_indices* *row_indices* indices_copy
         values_copy *coalesce* *dense_dim hspmm *.smm *.sspaddmm *.to_mkldnn
     """,
     "arrays are not quantized; float16 takes half of the memory of float32": """
@@ -32,7 +32,7 @@ REASONS = {
         nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.BackwardCFunction
         *.FunctionMeta *.enforce_grad_layout_policy
         nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
-        types.Storage nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
+        nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
         nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.StorageType
     """,
     "programs run as they are; microgad.trace(model, *inputs) gives the graph of a call": """

@@ -38,8 +38,6 @@ MODULES = {
     "torch._inductor.config": "microgad.porting.torch_modules.compiler_settings",
     "torch._ops": "microgad.porting.torch_modules.library",
     "torch._subclasses.fake_tensor": "microgad.porting.torch_modules._subclasses",
-    "torch.autograd.function": "microgad.autograd.function",
-    "torch.autograd.profiler_util": "microgad.autograd.profiler_util",
     "torch.cuda.amp.autocast_mode": "microgad.cuda.amp",
     "torch.cuda.amp.common": "microgad.cuda.amp",
     "torch.cuda.amp.grad_scaler": "microgad.cuda.amp",
