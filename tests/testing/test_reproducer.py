@@ -192,7 +192,7 @@ def test_arguments_of_other_types_come_back():
     weight = torch.tensor([1.0, 2.0], requires_grad=True)
     arguments = (
         None, True, -3, 0.1, np.inf, -np.inf, "a'b", b"c", ..., [1, (2,)], (), {"k": [np.float32(0.1)]}, torch.float32,
-        np.float64(1 / 3), np.int32(5), [np.array([1.5]), None],
+        np.float64(1 / 3), np.int32(5), complex(0.1, -np.inf), slice(1, None, -2), range(3), [np.array([1.5]), None],
     )  # fmt: skip
     _, found, _ = run(as_code(finding(*arguments, [weight], np.nan, names=())))
     assert found[: len(arguments) - 1] == arguments[:-1]
@@ -204,10 +204,10 @@ def test_arguments_of_other_types_come_back():
 
 
 def test_arguments_without_a_literal_are_placeholders():
-    objects = object(), [object()], np.array([object()]), {"a": object()}, len
+    objects = object(), [object()], np.array([object()]), {"a": object()}, len, slice(object())
     code = as_code(finding(*objects, names=()))
-    assert code.count("PLACEHOLDER") == 6
-    assert run(code)[1] == (...,) * 5
+    assert code.count("PLACEHOLDER") == 7
+    assert run(code)[1] == (...,) * 6
 
 
 class Wrong(torch.Function):

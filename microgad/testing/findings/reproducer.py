@@ -143,9 +143,14 @@ def _expression(value: Any) -> str | None:
         if None in words:
             return None
         return "{" + ", ".join(f"{k}: {v}" for k, v in zip(words[::2], words[1::2], strict=True)) + "}"
+    if type(value) is slice:
+        parts = _expression((value.start, value.stop, value.step))
+        return parts and f"slice{parts}"
     if type(value) is float:
         return _float(value)
-    exact = value is None or value is ... or type(value) in (bool, int, str, bytes, dtypes.dtype)
+    if type(value) is complex:
+        return f"complex({_float(value.real)}, {_float(value.imag)})"
+    exact = value is None or value is ... or type(value) in (bool, int, str, bytes, range, dtypes.dtype)
     return repr(value) if exact else None
 
 
