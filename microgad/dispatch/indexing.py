@@ -33,7 +33,7 @@ def _flat(a: Any) -> Any:
 
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     a = as_exact_tensor(a)
-    a, axis = (_flat(a), 0) if axis is None else (a, axis)
+    a, axis = (_flat(a), 0) if axis is None or not a.ndim else (a, axis)
     return a[at_axis(axis % a.ndim, _indices(indices, a.shape[axis], mode))]
 
 

@@ -57,6 +57,15 @@ def test_a_mask_says_where_insert_inserts() -> None:
         (lambda a: np.cumulative_sum(a, include_initial=True), np.array([INF, 1.0])),
         (lambda a: np.cumulative_prod(a, include_initial=True), np.array([2, 3])),
         (lambda a: np.cumulative_sum(a, include_initial=True), np.zeros(0)),
+        *(
+            (f, np.array(2.5))
+            for f in (
+                np.cumulative_sum,
+                lambda a: np.cumulative_prod(a, axis=-1, include_initial=True),
+                lambda a: np.take(a, 0, axis=0),
+                lambda a: np.compress([True], a, axis=-1),
+            )
+        ),
         (np.median, np.array([1.0, INF])),
         (np.nanmedian, np.array([INF, INF, NAN])),
         (lambda a: np.average(a, weights=[1.0, 2.0]), np.array([INF, 1.0])),
