@@ -1,5 +1,9 @@
 """Cumulative sums, products, extrema and logsumexp; differences and integrals."""
 
+import math
+
+import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 import microgad as torch
@@ -42,6 +46,22 @@ def test_cummax(draw):
 def test_cummin(draw):
     function = lambda x, dim: torch.cummin(x, dim).values  # noqa: E731
     return along(draw, function, draw(tensors(requires_grad=True, unique=True)))
+
+
+@pytest.mark.parametrize("lines", [1, 3000])
+@pytest.mark.parametrize("dim", [0, 1])
+def test_of_equal_extrema_and_of_nans_the_last_one_counts(lines, dim):
+    rows = {(1.0, math.nan, 2.0, math.nan, 3.0): [0, 1, 1, 3, 3], (2.0, 1.0, 2.0, 3.0, 3.0): [0, 0, 2, 3, 4]}
+    for row, places in rows.items():
+        x = np.moveaxis(np.tile(np.array(row), (lines, 1)), 1, dim)
+        for found in (torch.cummax(torch.tensor(x), dim), torch.cummin(torch.tensor(-x), dim)):
+            assert (np.moveaxis(found.indices.array, dim, 1) == places).all()
+
+
+def test_an_infinity_leaves_the_gradient_of_sums_before_it():
+    x = torch.tensor([-math.inf, 0.0, 0.0, math.inf, 1.0], requires_grad=True)
+    (grad,) = torch.autograd.grad(torch.logcumsumexp(x, 0).sum(), x)
+    assert grad.tolist()[1:3] == [1.5, 0.5]
 
 
 @checks(Diff)
