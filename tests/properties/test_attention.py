@@ -1,5 +1,7 @@
 """Attention, computed as a whole or in blocks, with scores that are kept for backward or recomputed."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +92,22 @@ def test_score_blocks_cover_each_row_once(batch, length, keys, block):
         assert part.size * keys <= max(block, block * keys)
         part += 1
     assert (seen == 1).all()
+
+
+def test_few_heads_of_keys_are_those_of_neighboring_queries():
+    query, key, value = (torch.randn(2, heads, 3, 2) for heads in (4, 2, 2))
+    found = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+    key, value = (x.repeat_interleave(2, 1) for x in (key, value))
+    np.testing.assert_array_equal(found.array, F.scaled_dot_product_attention(query, key, value).array)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 1, 3, 4)])
+def test_a_mask_is_added_to_the_causal_one(shape):
+    query, key, value = (torch.randn(2, 2, n, 5) for n in (3, 4, 4))
+    mask = torch.randn(shape)
+    found = F.scaled_dot_product_attention(query, key, value, mask, is_causal=True)
+    both = mask.masked_fill(torch.ones(3, 4).triu(1).bool(), -math.inf)
+    np.testing.assert_array_equal(found.array, F.scaled_dot_product_attention(query, key, value, both).array)
 
 
 @pytest.mark.parametrize("largest", [80, 88])

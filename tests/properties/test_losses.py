@@ -121,6 +121,17 @@ def test_the_gradient_of_ctc_for_an_impossible_target():
         assert (g.array[:, 1] != 0).any()
 
 
+def test_ctc_of_an_empty_target_and_beyond_the_length_of_an_input():
+    x = F.log_softmax(torch.randn(4, 2, 3), 2).requires_grad_()
+    target, lengths, sizes = torch.tensor([[1, 2], [1, 1]]), [2, 4], [2, 0]
+    losses = F.ctc_loss(x, target, lengths, sizes, reduction="none")
+    assert losses[1].item() == pytest.approx(-x[:, 1, 0].sum().item())
+    assert F.ctc_loss(x, target, lengths, sizes).item() == pytest.approx((losses[0] / 2 + losses[1]).item() / 2)
+    for create_graph in (False, True):
+        (g,) = torch.autograd.grad(losses.sum(), x, retain_graph=True, create_graph=create_graph)
+        assert g.array.any(2).tolist() == [[True, True], [True, True], [False, True], [False, True]]
+
+
 @given(tensors((3, 4), elements=numbers()), tensors((3,), dtype=torch.int64, elements=st.integers(0, 3)))
 def test_multi_margin_equals_multilabel_margin_of_one_label(x, target):
     one = F.multi_margin_loss(x, target, reduction="none")

@@ -71,6 +71,10 @@ def test_diff(draw):
     return lambda x: torch.diff(x, n, dim, append=x), x
 
 
+def test_nothing_is_left_of_as_many_differences_as_elements():
+    assert [len(torch.diff(torch.ones(3), n)) for n in range(5)] == [3, 2, 1, 0, 0]
+
+
 @checks(Cumsum)
 def test_integrals(draw):
     y = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True))
