@@ -110,6 +110,19 @@ def test_eye_is_the_identity_and_dirac_preserves_channels():
     assert torch.equal(nn.functional.conv2d(x, grouped, padding=1, groups=2), x)
     assert init.dirac_(torch.empty(1, 2, 3)).tolist() == [[[0, 1, 0], [0, 0, 0]]]
     assert init.dirac_(torch.empty(1, 1, 1, 1, 3)).sum().item() == 1
+    assert init.dirac_(torch.empty(4, 3, 1), groups=2).flatten(1).tolist() == [[1, 0, 0], [0, 1, 0]] * 2
+
+
+def test_the_default_bounds_are_by_the_number_of_inputs():
+    for layer in (torch.nn.Linear(100, 400), torch.nn.Conv1d(20, 400, 5)):
+        for x in layer.parameters():
+            assert 0.095 < x.abs().max().item() <= 0.1
+
+
+def test_orthogonal_matrices_are_reflections_as_often_as_not():
+    signs = [init.orthogonal_(torch.empty(1, 1)).item() for _ in range(40)]
+    assert 10 < signs.count(1) < 30
+    assert {*signs} == {-1, 1}
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3), (4, 4)])

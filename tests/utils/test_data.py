@@ -13,8 +13,11 @@ from microgad.utils.data import (
     DataLoader,
     Dataset,
     IterableDataset,
+    RandomSampler,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
 )
 
@@ -137,6 +140,28 @@ def test_the_sampler_of_a_stream_yields_none_without_end(batch_size: int | None)
     assert list(islice(loader.sampler, 3)) == [None] * 3
     with pytest.raises(TypeError, match="has no len"):
         len(iter(loader))
+
+
+def test_samplers_draw_as_many_samples_as_they_say() -> None:
+    def generator() -> Any:
+        return microgad.Generator().manual_seed(1)
+
+    assert sorted(RandomSampler(range(5))) == [0, 1, 2, 3, 4]
+    drawn = [*RandomSampler(range(5), num_samples=12)]
+    assert [sorted(drawn[:5]), sorted(drawn[5:10]), len(drawn)] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4], 12]
+    twice = [[*RandomSampler(range(5), True, 40, generator())] for _ in range(2)]
+    assert twice[0] == twice[1]
+    assert (len(twice[0]), {*twice[0]}) == (40, {0, 1, 2, 3, 4})
+    assert sorted(SubsetRandomSampler([30, 10, 20])) == [10, 20, 30]
+    assert sorted(WeightedRandomSampler([1.0, 0.0, 2.0], 2, replacement=False)) == [0, 2]
+
+
+def test_each_pass_over_a_shuffled_loader_gives_every_sample_once() -> None:
+    loader = DataLoader(numbers(50), 8, shuffle=True)
+    first, second = ([i for _, part in loader for i in part.tolist()] for _ in range(2))
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first != second
+    assert list(range(50)) not in (first, second)
 
 
 def test_an_iterator_has_the_length_of_the_loader() -> None:
