@@ -98,9 +98,14 @@ def test_training_keeps_the_input_and_one_number_per_channel():
     assert [k.shape for k in node.kept] == [(4, 3, 5), (3,), (3,), (3,), (3,)]
 
 
-def test_an_empty_batch_changes_no_running_statistics():
+@pytest.mark.parametrize("shape", [(0, 3, 2), (0, 3), (2, 3, 0), (2, 3, 0, 4)])
+def test_an_empty_batch_changes_no_running_statistics(shape):
     mean, var = running_stats(3)
-    assert batch_norm(torch.zeros(0, 3, 2), mean, var, training=True).shape == (0, 3, 2)
+    x, weight, bias = torch.zeros(shape).requires_grad_(), *(torch.ones(3, requires_grad=True) for _ in range(2))
+    out = batch_norm(x, mean, var, weight, bias, training=True)
+    out.sum().backward()
+    assert out.shape == x.grad.shape == shape
+    assert weight.grad.tolist() == bias.grad.tolist() == [0.0, 0.0, 0.0]
     assert mean._version == 0
 
 

@@ -67,7 +67,7 @@ def _unbuffered(x: Array) -> AbstractContextManager[None]:
 
 def _sums(a: Array, b: Array | None = None) -> Array:
     """Sum a, or a · b, over everything but the channels: bare (N, C, P) -> (C)."""
-    if a.shape[2] > 1:
+    if a.shape[2] != 1:
         return np.einsum("ncp->c", a) if b is None else np.einsum("ncp,ncp->c", a, b)
     return sum_by_channel(a[..., 0], None if b is None else b[..., 0])
 
