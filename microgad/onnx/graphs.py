@@ -51,6 +51,11 @@ def plain_domain(domain: str) -> str:
     return "" if domain in MAIN else domain
 
 
+def function_key(proto: Any, name: str) -> tuple[str, str, str]:
+    """Return what tells a model's functions apart, for a function or for a node that calls one."""
+    return plain_domain(proto.domain), name, proto.overload
+
+
 def opsets_of(proto: Any) -> dict[str, int]:
     """Return the version of the opset of each domain that a model or function imports."""
     return {plain_domain(x.domain): x.version for x in proto.opset_import}
@@ -116,7 +121,7 @@ class Reader:
 
     folder: str | None
     opsets: dict[str, int]
-    functions: dict[tuple[str, str], Any] = field(default_factory=dict)  # the functions defined in the model
+    functions: dict[tuple[str, str, str], Any] = field(default_factory=dict)  # the model's own, by `function_key`
     missing: dict[str, str] = field(default_factory=dict)  # operators without kernel, and where they occur
     ready: dict[Any, Any] = field(default_factory=dict)  # the kernels of the model's functions that have been read
 
@@ -161,8 +166,8 @@ class Reader:
     def node(self, proto: Any, known: frozenset[str], depth: int) -> Node:
         """Read a node and find its kernel."""
         domain = plain_domain(proto.domain)
-        key = domain, proto.op_type
-        run = OPERATORS.get(key)
+        key = function_key(proto, proto.op_type)
+        run = OPERATORS.get((domain, proto.op_type))
         if key in self.functions:
             run = self.function(key, depth)
         elif run is None:
@@ -185,7 +190,7 @@ class Reader:
             return self.graph(proto.g, known, depth + 1)
         raise FileError(f"it has an attribute {proto.name!r} of a kind that isn't supported")
 
-    def function(self, key: tuple[str, str], depth: int) -> Kernel:
+    def function(self, key: tuple[str, str, str], depth: int) -> Kernel:
         """Make the kernel of a function defined in the model."""
         if key in self.ready:
             if self.ready[key] is None:

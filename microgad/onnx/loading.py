@@ -14,7 +14,7 @@ from ..parameter import Parameter
 from ..serialization.errors import FileError
 from ..tensor import Tensor
 from . import operators as operators
-from .graphs import Graph, Reader, opsets_of
+from .graphs import Graph, Reader, function_key, opsets_of
 
 OPSETS = range(7, 29)
 MAX_BYTES = 2**31  # the limit of protobuf
@@ -151,7 +151,7 @@ def _read(data: Any, folder: str | None) -> Graph:
         raise UnsupportedError(
             f"onnx.load: opsets {OPSETS[0]} to {OPSETS[-1]} are supported, the file has {opsets['']}"
         )
-    reader = Reader(folder, opsets, {(x.domain, x.name): x for x in model.functions})
+    reader = Reader(folder, opsets, {function_key(x, x.name): x for x in model.functions})
     graph = reader.graph(model.graph)
     if reader.missing:
         raise UnsupportedError(

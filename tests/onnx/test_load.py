@@ -180,6 +180,24 @@ def test_functions_of_a_model_are_called() -> None:
     assert onnx.load(model)(torch.ones(1)).tolist() == [4]
 
 
+@pytest.mark.parametrize("domain", ["mine", "ai.onnx"])
+def test_functions_of_one_name_are_told_apart_by_their_overload(domain: str) -> None:
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
+    functions = [
+        helper.make_function(
+            domain, "Mine", ["x"], ["y"], [helper.make_node(kind, ["x"], ["y"])], opsets, overload=kind
+        )
+        for kind in ("Neg", "Exp")
+    ]
+    nodes = [helper.make_node("Mine", ["x"], [kind], domain=domain, overload=kind) for kind in ("Neg", "Exp")]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info(kind, TensorProto.FLOAT, [1]) for kind in ("Neg", "Exp")],
+    )  # fmt: skip
+    model = onnx.load(helper.make_model(graph, functions=functions, opset_imports=opsets))
+    assert [y.item() for y in model(torch.zeros(1))] == [0, 1]
+
+
 def test_function_attributes_are_passed_to_nested_graphs() -> None:
     leaky = helper.make_node("LeakyRelu", ["x"], ["y"])
     leaky.attribute.append(AttributeProto(name="alpha", ref_attr_name="slope", type=AttributeProto.FLOAT))
