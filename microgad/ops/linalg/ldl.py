@@ -69,11 +69,13 @@ def _factor_in_place(a: Array, pivots: Array, hermitian: bool) -> int:
             rest[pair] = rest[pair[::-1]]
             rest[:, pair] = rest[:, pair[::-1]]
         block, below = rest[:rows, :rows], rest[rows:, :rows]
-        if block.any():
-            single = rows == 1 and a.dtype.kind == "f"  # then without the overhead of LAPACK and BLAS
-            times, inverse = (np.multiply, 1 / block) if single else (np.matmul, np.linalg.inv(block))
-            factor = times(below, inverse)
-            rest[rows:, rows:] -= times(factor, star(below))
+        if rows == 1 and a.dtype.kind == "f" and block[0, 0]:  # without the overhead of LAPACK and BLAS
+            factor = below * (1 / block[0, 0])
+            rest[1:, 1:] -= factor * below.T
+            below[...] = factor
+        elif block.any():
+            factor = np.matmul(below, np.linalg.inv(block))
+            rest[rows:, rows:] -= np.matmul(factor, star(below))
             below[...] = factor
         else:
             info = info or k + 1
@@ -89,13 +91,14 @@ def _pivot(rest: Array) -> tuple[int, int]:
     if len(first) == 1:
         return 1, 0
     far = int(first[1:].argmax()) + 1
-    if first[0] >= GROWTH * first[far]:
+    corner, most = first[0], first[far]
+    if corner >= GROWTH * most:
         return 1, 0
     other = cabs1(rest[far])
     own, other[far] = other[far], 0
-    if first[0] >= GROWTH * first[far] * (first[far] / other.max()):
+    if corner >= GROWTH * most * (most / (largest := other.max())):
         return 1, 0
-    return (1, far) if own >= GROWTH * other.max() else (2, far)
+    return (1, far) if own >= GROWTH * largest else (2, far)
 
 
 @numpy_spelling
