@@ -271,6 +271,20 @@ def test_the_algorithms_for_many_values_equal_numpy(shape, count, ufunc, dtype):
                 np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("shape", [(3000, 40), (2, 3000, 20)])
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum])
+def test_many_rows_at_distinct_places_equal_numpy(shape, ufunc):
+    """They are taken in blocks."""
+    rng, axis = np.random.default_rng(0), len(shape) - 2
+    index = (*(slice(None),) * axis, rng.permutation(shape[axis])[:2500])
+    x, values = rng.standard_normal(shape), rng.standard_normal((*shape[:axis], 2500, shape[-1]))
+    expected = x.copy()
+    ufunc.at(expected, index, values)
+    for found in (x, in_other_memory(x)):
+        index_kernels.at(ufunc, found, (*index, slice(None)), values)
+        np.testing.assert_array_equal(found, expected)
+
+
 def in_other_memory(x):
     """A copy of x with its axes in reverse order, and with gaps."""
     out = np.zeros([n + 1 for n in x.shape[::-1]], x.dtype)[tuple(slice(n) for n in x.shape[::-1])].T

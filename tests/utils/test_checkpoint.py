@@ -6,6 +6,7 @@ import gc
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad import errors
 from microgad.utils import checkpoint as checkpoints
 
@@ -102,6 +103,20 @@ def test_checkpoints_nest():
     assert torch.allclose(torch.autograd.grad(y.sum(), x)[0], expected[0])
 
 
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_nested_checkpoints_repeat_their_draws_and_leave_the_random_stream_alone(reentrant):
+    def results(call):
+        torch.manual_seed(0)
+        x = torch.linspace(1, 2, 12, requires_grad=True)
+        inner = lambda x: F.dropout(x).sin()[torch.arange(12) % 5]  # noqa: E731
+        y = call(lambda x: call(inner, F.dropout(x).exp()) * F.dropout(x), x)
+        y.sum().backward()
+        return y.tolist(), x.grad.tolist(), torch.rand(3).tolist()
+
+    expected = results(lambda f, x: f(x))
+    assert results(lambda f, x: checkpoint(f, x, use_reentrant=reentrant)) == expected
+
+
 def test_without_gradients_the_function_is_called_once():
     calls = []
     with torch.no_grad():
@@ -158,10 +173,11 @@ def test_the_result_of_a_checkpoint_may_be_written_to():
         y.sum().backward()
 
 
-def test_a_write_to_an_argument_is_an_error():
+@pytest.mark.parametrize("function", [f, lambda z: (z * 2).tanh()])  # the second one keeps no argument
+def test_a_write_to_an_argument_is_an_error(function):
     x = torch.rand(3, requires_grad=True)
     z = x * 1
-    y = checkpoint(f, z)
+    y = checkpoint(function, z)
     z.add_(1)
     with pytest.raises(errors.GraphError, match="modified by an inplace"):
         y.sum().backward()
