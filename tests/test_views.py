@@ -236,6 +236,20 @@ def test_hooks_on_a_view_made_under_no_grad_are_never_called() -> None:
     assert (view.grad, calls) == (None, [])
 
 
+def test_after_several_writes_the_retained_gradient_is_the_one_after_the_last() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y += 1
+    y *= 3
+    y[1] = 5
+    y[:1] *= 7
+    y.sum().backward()
+    assert y.grad is not None
+    assert x.grad is not None
+    assert (y.grad.tolist(), x.grad.tolist()) == ([1, 1], [42, 0])
+
+
 def test_vmap_of_a_view_made_under_no_grad_requires_no_grad() -> None:
     x = torch.ones(2, 3, requires_grad=True)
 
