@@ -1,6 +1,7 @@
 """Recurrent layers, cells and packed sequences: values, gradients, copies and errors."""
 
 import copy
+import itertools
 import pickle
 
 import numpy as np
@@ -22,6 +23,28 @@ def test_a_packed_batch_equals_its_sequences_one_by_one(kind, lengths):
         assert out.allclose(alone, atol=1e-6)
         for batched, one in zip(*((s,) if kind != "LSTM" else s for s in (last, state)), strict=True):
             assert batched[:, i].allclose(one, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [*itertools.product(["RNN", "LSTM", "GRU"], [{}, {"bias": False}]),
+     ("LSTM", {"proj_size": 2}), ("LSTM", {"proj_size": 2, "bias": False})],
+)  # fmt: skip
+def test_two_layers_equal_one_after_the_other_with_dropout_between_them(kind, options):
+    cls, x = getattr(nn, kind), torch.rand(5, 2, 3)
+    both = cls(3, 4, 2, bidirectional=True, dropout=0.5, **options)
+    layers = [cls(n, 4, bidirectional=True, **options) for n in (3, 2 * options.get("proj_size", 4))]
+    with torch.no_grad():
+        for a, b in zip(both.parameters(), (p for layer in layers for p in layer.parameters()), strict=True):
+            b.copy_(a)
+    torch.manual_seed(1)
+    out, state = both(x)
+    torch.manual_seed(1)
+    first, below = layers[0](x)
+    expected, above = layers[1](nn.functional.dropout(first))
+    assert torch.equal(out, expected)
+    for a, *parts in zip(*(s if kind == "LSTM" else (s,) for s in (state, below, above)), strict=True):
+        assert torch.equal(a, torch.cat(parts))
 
 
 def test_unpad_sequence_inverts_pad_sequence():
