@@ -59,6 +59,7 @@ SCHEDULES: list[Any] = [
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "mode": "exp_range", "gamma": 0.99}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "scale_fn": Rule(), "scale_mode": "iterations"}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "scale_fn": lambda x: 1 / x}),
+    ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "scale_fn": lambda x: 1 / x, "mode": "exp_range"}),
     ("CyclicLR", {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4, "cycle_momentum": False}),
     ("OneCycleLR", {"max_lr": 0.3, "total_steps": STEPS + 1}),
     ("OneCycleLR", {"max_lr": [0.3, 0.1], "epochs": 13, "steps_per_epoch": 4, "anneal_strategy": "linear"}),
