@@ -78,7 +78,7 @@ def test_embedding_bag(draw):
 def test_the_gradient_of_a_row_is_the_sum_over_its_uses(data):
     index = indices(data.draw, 5, data.draw(st.sampled_from([(7,), (30,), (3, 20)])))
     weight = torch.zeros(5, 2, dtype=torch.float64, requires_grad=True)
-    rows = F.embedding(index, weight, padding_idx=1, scale_grad_by_freq=True)
+    rows = F.embedding(index, weight, padding_idx=data.draw(st.sampled_from([1, -4])), scale_grad_by_freq=True)
     seed = torch.tensor(np.random.default_rng(0).standard_normal(rows.shape))
     (g,) = torch.autograd.grad(rows, weight, seed)
     expected = np.zeros((5, 2))
@@ -87,6 +87,23 @@ def test_the_gradient_of_a_row_is_the_sum_over_its_uses(data):
     expected /= counts[:, None]
     expected[1] = 0
     np.testing.assert_allclose(g.array, expected, atol=1e-12)
+
+
+@given(st.data())
+def test_bags_leave_out_what_is_padding_or_after_the_last_offset(data):
+    mode, padding = data.draw(st.sampled_from(["sum", "mean", "max"])), data.draw(st.sampled_from([1, -3]))
+    index, weight = indices(data.draw, 4, (8,)), data.draw(tensors((4, 2), unique=True))
+    edges = [0, *sorted(data.draw(st.lists(st.integers(0, 8), min_size=1, max_size=4)))]
+    scale = data.draw(tensors((8,))) if mode == "sum" and data.draw(st.booleans()) else None
+    found = F.embedding_bag(
+        index, weight, torch.tensor(edges), mode=mode, padding_idx=padding, per_sample_weights=scale,
+        include_last_offset=True,
+    )  # fmt: skip
+    rows = weight.array[index.array] * (1 if scale is None else scale.array[:, None])
+    reduced = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode]
+    for bag, start, end in zip(found.array, edges[:-1], edges[1:], strict=True):
+        counted = rows[start:end][index.array[start:end] != 1]
+        np.testing.assert_allclose(bag, reduced(counted, 0) if len(counted) else 0, atol=1e-12)
 
 
 def test_max_norm_scales_rows_of_the_weight_in_place():
