@@ -278,6 +278,18 @@ def test_p_of_multi_margin_loss_may_be_a_float():
         np.testing.assert_array_equal(found.array, F.multi_margin_loss(LOGITS, target, p=p, reduction="none").array)
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("column", [0, 1])
+@pytest.mark.parametrize("loss", [F.multi_margin_loss, F.multilabel_margin_loss])
+def test_margin_losses_of_bad_logits_have_the_same_gradient_under_create_graph(loss, column, bad):
+    x = LOGITS.clone()
+    x[0, column] = bad  # of the target or of another class; its terms are 0 if it is NaN
+    target = torch.tensor([0, 2]) if loss is F.multi_margin_loss else torch.tensor([[0, -1, 0], [2, 0, -1]])
+    x.requires_grad_()
+    plain, recorded = (torch.autograd.grad(loss(x, target), x, create_graph=c)[0] for c in (False, True))
+    np.testing.assert_array_equal(recorded.detach().array, plain.array)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.complex64])
 def test_margin_losses_of_integers_and_complex_numbers_raise(dtype):
     x = torch.ones(2, 3).to(dtype)

@@ -14,7 +14,7 @@ from ...state import composite
 from ...type_aliases import Array, Tensor
 from ..activation import logsigmoid
 from ..distance import pairwise_distance
-from ..elementwise import Relu, Select, clamp_min, minimum, ne, sqrt, where
+from ..elementwise import Select, clamp_min, minimum, ne, sqrt, where
 from ..indexing import index_kernels
 from ..support import fast_numpy, layouts
 from ..support.bare import bare
@@ -150,7 +150,8 @@ class MultiMarginLoss(Function):
         target = bare(target)
         is_own = _is_own(target, input.shape[1])
         own = Select.apply(is_own, input).sum(1).reshape((-1, 1))
-        hinge = Select.apply(np.logical_not(is_own), Relu.apply(self.margin - own + input))
+        hinge = self.margin - own + input
+        hinge = Select.apply(~is_own & (bare(hinge) > 0), hinge)  # 0 for NaN, too
         if self.p == 2:
             hinge = hinge * hinge
         if weight is not None:
@@ -250,7 +251,8 @@ class MultilabelMarginLoss(Function):
         labels = np.where(counts[:, :, 0], target, 0)
         is_label = (_is_own(labels, n) & counts).any(1)
         own = np.take_along_axis(input, labels, 1).reshape((-1, n, 1))
-        hinge = Select.apply(counts & ~is_label[:, None, :], Relu.apply(1 - own + input.reshape((-1, 1, n))))
+        hinge = 1 - own + input.reshape((-1, 1, n))
+        hinge = Select.apply(counts & ~is_label[:, None, :] & (bare(hinge) > 0), hinge)  # 0 for NaN, too
         return reduce_weighted(hinge.sum((1, 2)) / n, None, None, len(target) or math.nan, self.reduction)
 
 
