@@ -227,8 +227,7 @@ class ElasticTransform(ReprTransform):
 def _two_floats(x: Any, name: str) -> Any:
     if isinstance(x, float):
         return [x, x]
-    if not isinstance(x, Sequence) or not all(isinstance(v, float) for v in x):
+    require_sequence(x, name)
+    if not all(isinstance(v, float) for v in x):
         raise DtypeError(f"{name} should be float or a sequence of floats. Got {x!r}")
-    if len(x) != 2:
-        raise ArgumentError(f"If {name} is a sequence its length should be 2. Got {len(x)}")
     return x

@@ -279,6 +279,7 @@ OTHER_V2_REPRS = {
     "apply": lambda t: t.RandomApply([t.Pad(2)]),
     "convert": lambda t: t.ConvertImageDtype(),
     "unfilled": lambda t: t.RandomPerspective(fill=None),
+    "blur": lambda t: (t.GaussianBlur(3, 1), t.GaussianBlur((3, 5), [2]), t.GaussianBlur(3, (1, 2))),
     "jpeg": lambda t: (t.JPEG(50), t.JPEG((1, 9)), t.UniformTemporalSubsample(3)),
 }
 
@@ -293,6 +294,13 @@ V2_ERRORS = [
     lambda lib, t: t.RandomPerspective(fill="fill"),
     lambda lib, t: t.RandomCrop(3, padding=1, fill="fill"),
     lambda lib, t: t.ElasticTransform(fill="fill"),
+    lambda lib, t: t.ElasticTransform([1, 2, 3]),
+    lambda lib, t: t.ElasticTransform(sigma="a"),
+    lambda lib, t: t.ElasticTransform(None),
+    lambda lib, t: t.GaussianBlur(3, [1, 2, 3]),
+    lambda lib, t: t.GaussianBlur(3, None),
+    lambda lib, t: t.RandomPerspective(1.5),
+    lambda lib, t: t.Resize(2.5),
     lambda lib, t: t.RandomZoomOut(fill="fill"),
     lambda lib, t: t.RandomZoomOut(p=2),
     lambda lib, t: t.RandomGrayscale(2),

@@ -111,10 +111,19 @@ def require_fill(op: str, fill: Any) -> None:
         raise DtypeError(f"{op}: fill is {fill!r}, expected a number, or a number for each channel")
 
 
-def require_p(op: str, p: float) -> None:
-    """Raise ValueError unless p is a probability."""
+def require_p(op: str, p: float, name: str = "p") -> None:
+    """Raise ValueError unless p is a probability or a fraction."""
     if not 0.0 <= p <= 1.0:
-        raise ArgumentError(f"{op}: p is {p}, expected a probability from 0 to 1")
+        raise ArgumentError(f"{op}: {name} is {p}, expected a number from 0 to 1")
+
+
+def parse_two(x: Any, name: str) -> list[float]:
+    """Return two floats for a number or for one or two in a sequence. Raises TypeError or ValueError for others."""
+    numbers = [x] if isinstance(x, (int, float)) else x
+    v1_base.require_sequence(numbers, name, (1, 2))
+    if not all(isinstance(n, (int, float)) for n in numbers):
+        raise ArgumentError(f"{name} should be a number or a sequence of numbers, not {x!r}")
+    return [float(numbers[0]), float(numbers[-1])]
 
 
 def to_v2(
@@ -141,7 +150,8 @@ def to_v2(
         given.apply_defaults()
         del given.arguments["self"]
         require_fill(v1.__name__, given.arguments.get("fill"))
-        require_p(v1.__name__, given.arguments.get("p", 0.5))
+        for name in given.arguments.keys() & {"p", "distortion_scale"}:
+            require_p(v1.__name__, given.arguments[name], name)
         v1.__init__(self, **given.arguments)
         for name in given.arguments.keys() & {"interpolation", "fill"}:
             setattr(self, name, given.arguments[name])

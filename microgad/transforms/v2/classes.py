@@ -19,7 +19,7 @@ from .. import random_geometry as geom
 from ..geometry import parse_padding
 from ..images import is_pil, parse_size
 from . import functional as F
-from .base import FunctionTransform, RandomApplyTransform, Transform, require_fill, require_p
+from .base import FunctionTransform, RandomApplyTransform, Transform, parse_two, require_fill, require_p
 from .images import Image, is_pure_tensor, query_chw, query_size
 
 
@@ -243,12 +243,13 @@ class Resize(FunctionTransform):
         self, size: Any, interpolation: Any = "bilinear", max_size: int | None = None, antialias: bool | None = True
     ) -> None:
         super().__init__()
-        listed = [size] if isinstance(size, int) else size if size is None else list(size)
+        listed = [size] if isinstance(size, int) else size
         if listed is None and not isinstance(max_size, int):
             raise ArgumentError(f"Resize: size is None, so max_size is expected to be an int, not {max_size}")
-        if listed is not None and len(listed) not in (1, 2):
+        if listed is not None and not (isinstance(listed, Sequence) and len(listed) in (1, 2)):
             raise ArgumentError(f"Resize: size is {size}, expected an int, one or two in a sequence, or None")
-        self.size, self.interpolation, self.max_size, self.antialias = listed, interpolation, max_size, antialias
+        self.size, self.interpolation = listed and list(listed), interpolation
+        self.max_size, self.antialias = max_size, antialias
 
     function, arguments = staticmethod(F.resize), "size interpolation max_size antialias"
 
@@ -433,7 +434,7 @@ class RandomCrop(Transform):
 class ElasticTransform(FunctionTransform):
     """Shift pixels by a smooth random field of amplitude alpha and smoothness sigma, each a number or (x, y).
 
-    Source: torchvision.transforms.v2.ElasticTransform.
+    Raises TypeError for no number, ValueError for other lengths. Source: torchvision.transforms.v2.ElasticTransform.
 
     >>> torch.transforms.v2.ElasticTransform(alpha=20)(torch.zeros(1, 32, 32)).shape
     torch.Size([1, 32, 32])
@@ -441,10 +442,7 @@ class ElasticTransform(FunctionTransform):
 
     def __init__(self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = "bilinear", fill: Any = 0) -> None:
         super().__init__()
-        self.alpha, self.sigma = (
-            [float(v) for v in ([x] * 2 if isinstance(x, (int, float)) else [*x] * (3 - len(x)))]
-            for x in (alpha, sigma)
-        )
+        self.alpha, self.sigma = parse_two(alpha, "alpha"), parse_two(sigma, "sigma")
         require_fill("ElasticTransform", fill)
         self.interpolation, self.fill = interpolation, fill
 

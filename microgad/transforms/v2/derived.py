@@ -10,7 +10,7 @@ from .. import deterministic, random_color, random_crop
 from .. import random_geometry as geom
 from ..images import is_pil
 from . import functional as F
-from .base import to_v2
+from .base import parse_two, to_v2
 from .images import Image, is_pure_tensor, like, query_chw, query_size
 
 
@@ -67,6 +67,10 @@ def _draw_corners(self: Any, flat_inputs: list[Any]) -> dict[str, Any]:
     return {"startpoints": start, "endpoints": end}
 
 
+def _set_blur(self: Any, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
+    random_color.GaussianBlur.__init__(self, kernel_size, parse_two(sigma, "sigma"))
+
+
 def _draw_sigma(self: Any, flat_inputs: list[Any]) -> dict[str, Any]:
     return {"sigma": [self.get_params(*self.sigma)] * 2}
 
@@ -115,8 +119,7 @@ GaussianBlur = to_v2(
     "kernel_size sigma",
     F.gaussian_blur,
     "kernel_size",
-    lists="sigma",
-    body={"make_params": _draw_sigma},
+    body={"__init__": _set_blur, "make_params": _draw_sigma},
 )
 RandomInvert = to_v2(random_color.RandomInvert, "p", F.invert)
 RandomPosterize = to_v2(random_color.RandomPosterize, "p bits", F.posterize)
