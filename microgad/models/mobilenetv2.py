@@ -84,7 +84,8 @@ class MobileNetV2(Module):
         features: list[Module] = [Conv2dNormActivation(3, channels, stride=2, **how)]
         for expand_ratio, width, count, first in stages:
             out = make_divisible(width * width_mult, round_nearest)
-            for stride in [first, *[1] * (count - 1)]:
+            for i in range(count):
+                stride = 1 if i else first
                 features.append(make(channels, out, stride, expand_ratio=expand_ratio, norm_layer=norm))
                 channels = out
         features.append(Conv2dNormActivation(channels, self.last_channel, kernel_size=1, **how))

@@ -125,7 +125,7 @@ class ResNet(Module):
         norm_layer: Callable[..., Module] | None = None,
     ) -> None:
         super().__init__()
-        dilate = replace_stride_with_dilation or [False, False, False]
+        dilate = [False, False, False] if replace_stride_with_dilation is None else replace_stride_with_dilation
         if len(dilate) != 3:
             raise ValueError(
                 f"replace_stride_with_dilation should be None or a 3-element tuple, got {replace_stride_with_dilation}"

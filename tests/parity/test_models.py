@@ -145,6 +145,7 @@ def test_configurations_of_stages_are_used(networks):
     assert last[-1].out_channels == last[0].out_channels - 4 == 20
     with pytest.raises(ValueError, match="non-empty"):
         networks.MobileNetV2(inverted_residual_setting=[])
+    assert len(networks.MobileNetV2(inverted_residual_setting=[[1, 16, 0, 1]]).features) == 2  # a stage of no blocks
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated since 0.13")
@@ -312,6 +313,8 @@ def test_errors_of_invalid_configurations():
                 getattr(library, name)([], 8)
             with pytest.raises(TypeError, match="should be List"):
                 getattr(library, name)([1], 8)
+        with pytest.raises(ValueError, match="3-element tuple"):
+            library.ResNet(library.resnet.BasicBlock, [1, 1, 1, 1], replace_stride_with_dilation=[])
         with pytest.raises(ValueError, match="expected stages_repeats"):
             library.ShuffleNetV2([1], [1])
         with pytest.raises(AssertionError, match="indivisible by patch size"):
