@@ -290,3 +290,44 @@ def test_long_graphs_load_in_linear_time() -> None:
     names = {writer.named(name) for name in ("/Add", "/Add_7") for _ in range(count)}
     assert time.process_time() - started < 1  # takes 0.02 s; quadratic time would be 15 s
     assert len(names) == 2 * count
+
+
+def _node_on(kind: str, *inputs: Any, **attributes: Any) -> Any:
+    """The results of one node, loaded in opset 19 unless it is given."""
+    opset, outputs = attributes.pop("opset", 19), attributes.pop("outputs", ["y"])
+    arrays = {f"x{i}": np.asarray(x) for i, x in enumerate(inputs)}
+    node = helper.make_node(kind, list(arrays), outputs, **attributes)
+    infos = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+        for name, x in arrays.items()
+    ]
+    graph = helper.make_graph([node], "g", infos, [helper.make_empty_tensor_value_info(name) for name in outputs])
+    model = onnx.load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]))
+    return model(*map(torch.as_tensor, arrays.values()))
+
+
+def test_nodes_on_empty_batches() -> None:
+    x = np.zeros((0, 3), np.float32)
+    assert _node_on("Softmax", x, axis=1, opset=11).shape == (0, 3)
+    for mode in ("constant", "edge", "reflect", "wrap"):
+        assert _node_on("Pad", x, np.array([0, 1, 0, 2]), mode=mode).shape == (0, 6), mode
+    assert _node_on("CumSum", x, np.array(0), exclusive=1).shape == (0, 3)
+
+
+def test_zeros_of_nodes_do_not_come_of_infinity_times_zero() -> None:
+    x = np.array([-np.inf, 0.25, 2], np.float32)
+    assert _node_on("CumSum", x[::-1] * -1, np.array(0), exclusive=1).tolist() == [0, -2, -2.25]
+    assert _node_on("CumProd", -x, np.array(0), exclusive=1, opset=26).tolist() == [1, np.inf, -np.inf]
+    assert _node_on("ThresholdedRelu", x).tolist() == [0, 0, 2]
+    assert _node_on("Shrink", -x, lambd=0.5).tolist() == [np.inf, 0, -2]
+    assert _node_on("Shrink", np.array([-1, 0, 1])).tolist() == [-1, 0, 1]
+
+
+def test_edge_cases_as_onnxruntime_has_them() -> None:
+    """Negative steps from before the start, zeros quantized, and wrapping around what negative padding leaves."""
+    x = np.arange(6, dtype=np.float32)
+    assert _node_on("Slice", x, *map(np.array, ([-10], [-20], [0], [-1]))).tolist() == [0]
+    assert _node_on("Slice", x[:0], *map(np.array, ([-10], [-20], [0], [-1]))).tolist() == []
+    assert _node_on("Pad", x, np.array([2, -3]), mode="wrap").tolist() == [1, 2, 0, 1, 2]
+    quantized = _node_on("DynamicQuantizeLinear", x[:1], outputs=["y", "scale", "zero"])
+    assert [y.tolist() for y in quantized] == [[0], 1, 0]

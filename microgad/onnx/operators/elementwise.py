@@ -105,7 +105,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "Celu": lambda node, x: activation.celu(x, node.get("alpha", 1.0)),
     "LeakyRelu": lambda node, x: activation.leaky_relu(x, node.get("alpha", 0.01)),
     "PRelu": lambda node, x, slope: elementwise.where(x < 0, x * slope, x),
-    "ThresholdedRelu": lambda node, x: elementwise.where(x > node.get("alpha", 1.0), x, 0 * x),
+    "ThresholdedRelu": lambda node, x: elementwise.where(x > node.get("alpha", 1.0), x, 0),
     "HardSigmoid": lambda node, x: elementwise.clamp(x * node.get("alpha", 0.2) + node.get("beta", 0.5), 0, 1),
     "Gelu": lambda node, x: activation.gelu(x, approximate=node.get("approximate", "none")),
 }
@@ -127,7 +127,7 @@ def swish(node: Node, x: Tensor) -> Any:
 @operator("Shrink")
 def shrink(node: Node, x: Tensor) -> Any:
     by, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
-    return elementwise.where(x < -by, x + bias, elementwise.where(x > by, x - bias, 0 * x)).to(x.dtype)
+    return elementwise.where(x < -by, x + bias, elementwise.where(x > by, x - bias, 0)).to(x.dtype)
 
 
 @operator("Constant")

@@ -91,7 +91,7 @@ def dropout(node: Node, x: Tensor, ratio: Tensor | None = None, training: Tensor
     if training is None or not training.item() or p == 0:
         return x, creation.ones_like(x, dtype=bool)
     kept = random.rand(x.shape) >= p
-    return elementwise.where(kept, x, 0 * x) * (1 / (1 - p)), kept
+    return elementwise.where(kept, x, 0) * (1 / (1 - p)), kept
 
 
 @operator("Attention")
@@ -127,7 +127,7 @@ def attention(
     wide = scores.to(kind_of(kind, "the softmax")) if kind else scores
     weights = softmax.softmax(wide, -1).to(scores.dtype)
     if empty.any():
-        weights = elementwise.where(creation.as_tensor(empty), 0 * query.detach().sum(), weights)
+        weights = elementwise.where(creation.as_tensor(empty), 0, weights)
     out = linalg.matmul(weights, value)
     if flat:
         out = movement.reshape(movement.transpose(out, 1, 2), (out.shape[0], out.shape[2], -1))

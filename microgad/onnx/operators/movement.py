@@ -109,7 +109,8 @@ def slice_(
         if step > 0:
             index[axis] = slice(start, end, step)
             continue
-        places = range(x.shape[axis])[slice(start, end if end >= -x.shape[axis] else None, step)]
+        n = x.shape[axis]
+        places = range(n)[slice(max(start, -n), end if end >= -n else None, step)]
         if len(places):
             index[axis] = slice(places[-1], places[0] + 1, -step)
             reversed_axes.append(axis)
@@ -132,16 +133,17 @@ def pad(
     if mode == "constant":
         return pad_last_axes(x, wide, node.get("value", 0.0) if value is None else value.item())
     if mode == "wrap":
+        x = _cropped(x, wide)
         for axis, (low, high) in enumerate(wide):
             if low > 0 or high > 0:
                 places = np.arange(-max(low, 0), x.shape[axis] + max(high, 0)) % x.shape[axis]
                 x = take(x, axis, places)
-        return _cropped(x, wide)
+        return x
     named = {"edge": "replicate", "reflect": "reflect"}[mode]
     for axis, (low, high) in enumerate(wide):  # one axis at a time, because PyTorch only pads the last few axes
         if low > 0 or high > 0:
             lines = movement.movedim(x, axis, -1)
-            flat = movement.reshape(lines, (1, -1, lines.shape[-1]))
+            flat = movement.reshape(lines, (math.prod(lines.shape[:-1]), 1, lines.shape[-1]))
             flat = movement.pad(flat, (max(low, 0), max(high, 0)), named)
             x = movement.movedim(movement.reshape(flat, (*lines.shape[:-1], flat.shape[-1])), -1, axis)
     return _cropped(x, wide)

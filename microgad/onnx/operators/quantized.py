@@ -51,7 +51,7 @@ def dequantize_linear(node: Node, x: Tensor, scale: Tensor, zero: Tensor | None 
 @operator("DynamicQuantizeLinear")
 def dynamic_quantize_linear(node: Node, x: Tensor) -> Any:
     low, high = np.minimum(x.array.min(), 0), np.maximum(x.array.max(), 0)
-    scale = np.float32((high - low) / 255)
+    scale = np.float32((high - low) / 255) or np.float32(1)
     zero = np.clip(np.rint(-low / scale), 0, 255).astype(np.uint8)
     made = np.clip(np.rint(x.array / scale) + zero, 0, 255).astype(np.uint8)
     return tuple(creation.as_tensor(np.asarray(part)) for part in (made, scale, zero))

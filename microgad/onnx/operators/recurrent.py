@@ -79,7 +79,7 @@ def run_steps(x: Tensor, backwards: bool, lengths: Any, start: list[Tensor], ste
             row, states = new[0], new
         else:
             running = creation.as_tensor((t < size)[:, None])
-            row = elementwise.where(running, new[0], 0 * new[0])
+            row = elementwise.where(running, new[0], 0)
             states = [elementwise.where(running, a, b) for a, b in zip(new, states, strict=True)]
         rows.append(row)
     out = movement.stack(rows)

@@ -13,7 +13,7 @@ from ...dtypes import limits
 from ...ops import creation, elementwise, linalg, movement, reduction, softmax
 from ...tensor import Tensor
 from ..graphs import Node, inputs_only, operator
-from .movement import axes_of, column
+from .movement import axes_of, column, pad_last_axes
 
 
 def _over_axes(reduce: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,8 +103,8 @@ def _scan(node: Node, x: Tensor, axis: Tensor, scan: Any, start: int) -> Any:
     if node.get("reverse"):
         x = movement.flip(x, [dim])
     if node.get("exclusive"):
-        first = movement.narrow(x, dim, 0, 1) * 0 + start
-        x = movement.cat([first, movement.narrow(x, dim, 0, x.shape[dim] - 1)], dim)
+        edges = [(int(i == dim), 0) for i in range(x.ndim)]
+        x = movement.narrow(pad_last_axes(x, edges, start), dim, 0, x.shape[dim])
     made = scan(x, dim).to(x.dtype)
     return movement.flip(made, [dim]) if node.get("reverse") else made
 
@@ -116,7 +116,7 @@ def _along_axis(function: Callable[..., Any]) -> Callable[..., Any]:
         if node.opset >= 13:
             return function(x, node.get("axis", -1))
         axis = node.get("axis", 1) % x.ndim
-        flat = movement.reshape(x, (math.prod(x.shape[:axis]), -1))
+        flat = movement.reshape(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
         return movement.reshape(function(flat, 1), tuple(x.shape))
 
     return run
