@@ -57,3 +57,20 @@ def test_distances_in_many_batches_have_the_gradients_of_few(rng, monkeypatch, p
         found.append(torch.autograd.grad(out, (x, y), weight, retain_graph=True))
     for few, many in zip(*found, strict=True):
         torch.testing.assert_close(few, many, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 2.0, 3.0, math.inf])
+@pytest.mark.parametrize("block", [1 << 15, 60, 1], ids=["one block", "blocks of rows", "rows"])
+def test_distances_of_the_rows_of_a_matrix_have_the_gradients_of_their_decomposition(rng, monkeypatch, p, block):
+    """Some pairs of rows agree in elements, one is equal, and one is so close that a product would lose its digits."""
+    monkeypatch.setattr(distance, "BLOCK", block)
+    a = rng.integers(0, 3, (9, 3)) + 0.0
+    a[3], a[5] = a[1], a[4] + [1e-3, 2e-3, -3e-3]
+    x = torch.tensor(a, requires_grad=True)
+    out = torch.pdist(x, p)
+    first, second = np.triu_indices(9, 1)
+    np.testing.assert_allclose(out.detach().array, np.linalg.norm(a[first] - a[second], p, 1), 1e-9)
+    weight = torch.tensor(rng.normal(size=out.shape))
+    (found,) = torch.autograd.grad(out, x, weight, retain_graph=True)
+    (expected,) = torch.autograd.grad(out, x, weight, create_graph=True)
+    np.testing.assert_allclose(found.array, expected.detach().array, 1e-9, 1e-9)

@@ -77,6 +77,20 @@ def test_an_ignored_loss_may_be_infinite():
     assert not x.grad.array.any()
 
 
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_losses_of_differences_are_weighted_and_scaled(reduction):
+    x, y, w = torch.tensor([0.0, 1.0, 5.0]), torch.tensor([0.5, -2.0, 2.0]), torch.tensor([1.0, 2.5, 0.0])
+    reduce = {"none": lambda x: x, "sum": np.sum, "mean": np.mean}[reduction]
+    weighted = {**dict.fromkeys(("none", "sum"), reduce), "mean": lambda x: x.sum() / 3.5}[reduction]
+    for found, expected in (
+        (mse_loss(x, y, weight=w, reduction=reduction), weighted(np.array([0.25, 22.5, 0]))),
+        (l1_loss(x, y, weight=w, reduction=reduction), weighted(np.array([0.5, 7.5, 0]))),
+        (huber_loss(x, y, reduction, 2.0, w), reduce(np.array([0.125, 10, 0]))),
+        (smooth_l1_loss(x, y, reduction=reduction, beta=2.0), reduce(np.array([0.0625, 2, 2]))),
+    ):
+        np.testing.assert_allclose(found.array, expected, 1e-6)
+
+
 @pytest.mark.parametrize("loss", [cross_entropy, nll_loss])
 def test_the_mean_of_no_losses_is_nan_and_its_gradient_zero(loss):
     x = LOGITS.clone().requires_grad_()
