@@ -126,6 +126,9 @@ PROGRAMS = {
     "pool_none": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.zeros(0, 5), 2),
     "pool_layer": lambda lib, v: repr(v.ops.RoIPool(2, 1.0)),
     "deformed": lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH), lib.tensor(OFFSET), lib.tensor(KERNEL)),
+    "deformed_none": lambda lib, v: v.ops.deform_conv2d(
+        lib.tensor(BATCH[:0]), lib.tensor(OFFSET[:0]), lib.tensor(KERNEL), mask=lib.tensor(OFFSET[:0, :6])
+    ),
     "deformed_outside": lambda lib, v: v.ops.deform_conv2d(
         lib.tensor(BATCH), lib.tensor(OFFSET * 4).round(), lib.tensor(KERNEL), lib.ones(4)
     ),
@@ -344,6 +347,7 @@ ERRORS = [
     lambda lib, v: v.ops.deform_conv2d(
         lib.tensor(BATCH), lib.tensor(OFFSET), lib.tensor(KERNEL), mask=lib.tensor(OFFSET[:, :5])
     ),
+    lambda lib, v: v.ops.deform_conv2d(lib.tensor(BATCH[:, :, :1]), lib.tensor(OFFSET[:, :, :0]), lib.tensor(KERNEL)),
     lambda lib, v: v.ops.DeformConv2d(3, 4, 3, groups=2),
     lambda lib, v: v.ops.FeaturePyramidNetwork([3, 0], 4),
     lambda lib, v: v.ops.drop_block2d(lib.tensor(X), 0.1, 3),

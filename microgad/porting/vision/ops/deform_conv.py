@@ -66,17 +66,17 @@ def deform_conv2d(
             f"deform_conv2d: offset has shape {tuple(offset.shape)}, expected {wanted}, a multiple of {2 * taps} in "
             f"axis 1 that divides {channels} channels"
         )
-    if weight.shape[1] * groups != channels or outputs % groups:
+    if weight.shape[1] * groups != channels or outputs % groups or 0 in size:
         raise ShapeError(f"deform_conv2d: weight has shape {tuple(weight.shape)}, but input {tuple(input.shape)}")
     wanted = (count, offset_groups * taps, *size)
     if mask is not None and mask.shape != wanted:
         raise ShapeError(f"deform_conv2d: mask has shape {tuple(mask.shape)}, expected {wanted}")
     moved = offset.reshape(count, offset_groups, *kernel, 2, *size)
     y, x = (_coordinates(moved, i, kernel[i], size[i], strides[i], pads[i], dilations[i]).flatten(2) for i in (0, 1))
-    found = _sample_bilinear(input.reshape(count, offset_groups, -1, *input.shape[2:]), y, x)
+    found = _sample_bilinear(input.reshape(count, offset_groups, channels // offset_groups, *input.shape[2:]), y, x)
     if mask is not None:
-        found = found * mask.reshape(count, offset_groups, 1, -1)
-    columns = found.reshape(count, groups, weight.shape[1] * taps, -1)
+        found = found * mask.reshape(count, offset_groups, 1, taps * math.prod(size))
+    columns = found.reshape(count, groups, weight.shape[1] * taps, math.prod(size))
     result = (weight.reshape(groups, outputs // groups, -1) @ columns).reshape(count, outputs, *size)
     return result if bias is None else result + bias.reshape(-1, 1, 1)
 
