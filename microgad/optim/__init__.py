@@ -8,8 +8,9 @@ from .adabound import AdaBound, AMSBound
 from .adadelta import Adadelta
 from .adafactor import Adafactor
 from .adagrad import Adagrad
-from .adam import Adam, AdamW, AMSGrad
+from .adam import Adam, AMSGrad
 from .adamax import Adamax
+from .adamw import AdamW
 from .asgd import ASGD
 from .eve import Eve
 from .lbfgs import LBFGS

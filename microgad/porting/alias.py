@@ -44,7 +44,6 @@ MODULES = {
     "torch.cuda.memory": "microgad.cuda",
     "torch.cuda.random": "microgad.cuda",
     "torch.distributions.exp_family": "microgad.distributions.distribution",
-    "torch.optim.adamw": "microgad.optim.adam",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",
     "torch.utils.data._utils.fetch": "microgad.utils.data.workers",
@@ -87,7 +86,9 @@ CLASS_MODULES = {
     Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Generator: "torch._C",
     Parameter: "torch.nn.parameter", layout: "torch", memory_format: "torch",
 }  # fmt: skip
-DATA_MODULES = "microgad.utils.data."  # whose classes are in PyTorch's modules of the same names
+# Our modules whose classes are in PyTorch's modules of the same names.
+RENAMED_MODULES = ("microgad.utils.data.", "microgad.optim.")
+SCHEDULES = "torch.optim.lr_scheduler"
 # PyTorch's modules with the name of a function, which is what their parent module has under this name.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")
 vars(ops).update(aten=operators.aten, load_library=operators.load_library)  # of torch.ops
@@ -141,8 +142,8 @@ class as_torch:
 
         class_modules = CLASS_MODULES | layer_modules()
         for name, module in [*sys.modules.items()]:
-            if name.startswith(DATA_MODULES):
-                class_modules |= _data_classes(module)
+            if name.startswith(RENAMED_MODULES):
+                class_modules |= _renamed_classes(module)
         self._class_modules = {kind: kind.__module__ for kind in class_modules}
         _set_modules(class_modules)
         for name_of_module in {*class_modules.values()}:
@@ -171,18 +172,19 @@ class as_torch:
                     del held[name]
 
 
-def _data_classes(module: ModuleType) -> dict[type, str]:
-    """Return the name of PyTorch's module, which is like ours, for each class of a module of utils.data."""
+def _renamed_classes(module: ModuleType) -> dict[type, str]:
+    """Return the name of PyTorch's module, which is like ours, for each class of a module: all schedules are in one."""
     kinds = [x for x in vars(module).values() if isinstance(x, type) and x.__module__ == module.__name__]
-    return dict.fromkeys(kinds, module.__name__.replace("microgad", "torch", 1))
+    name = module.__name__.replace("microgad", "torch", 1)
+    return dict.fromkeys(kinds, SCHEDULES if name.startswith(SCHEDULES) else name)
 
 
-class _DataLoader(SourceFileLoader):
-    """Loads a module of utils.data whose classes are said to be of PyTorch's: keras knows DataLoader and Dataset so."""
+class _RenamingLoader(SourceFileLoader):
+    """Loads a module whose classes are said to be of PyTorch's: programs print them, keras knows DataLoader so."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        _set_modules(kinds := _data_classes(module))
+        _set_modules(kinds := _renamed_classes(module))
         for finder in sys.meta_path:
             if isinstance(finder, _Finder):
                 finder.class_modules |= dict.fromkeys(kinds, module.__name__)
@@ -357,10 +359,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         wrappers.install_if_needed()
         package, _, below = name.partition(".")
-        if name.startswith(DATA_MODULES):
+        if name.startswith(RENAMED_MODULES):
             spec = PathFinder.find_spec(name, path)
             if spec is not None and type(spec.loader) is SourceFileLoader:
-                spec.loader = _DataLoader(spec.loader.name, spec.loader.path)
+                spec.loader = _RenamingLoader(spec.loader.name, spec.loader.path)
             return spec
         if package not in PACKAGES or name in REMOVED:
             return None

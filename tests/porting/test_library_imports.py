@@ -69,6 +69,11 @@ print(torch.ones(1).as_subclass(Mine), p, Weight(torch.ones(1)))
 from torch import *
 from torch.nn.parameter import *
 print(Tensor is torch.Tensor, Parameter is nn.Parameter)
+optimizer = torch.optim.AdamW([p])
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+for x in (optimizer, scheduler):
+    print(type(x), type(pickle.loads(pickle.dumps(x))) is type(x))
+print(str(scheduler).split()[0])
 """
     expected = """<class 'torch.nn.modules.linear.Linear'> True
 <class 'torch.nn.modules.linear.LazyLinear'> True
@@ -90,6 +95,9 @@ Mine([1.]) Parameter containing:
 tensor([1.], requires_grad=True) Parameter containing:
 Parameter(Weight([1.], requires_grad=True))
 True True
+<class 'torch.optim.adamw.AdamW'> True
+<class 'torch.optim.lr_scheduler.StepLR'> True
+<torch.optim.lr_scheduler.StepLR
 """
     assert run(program) == expected
     code = "import microgad as m\nwith m.as_torch(): print(m.Tensor)\nprint(m.Tensor)"
