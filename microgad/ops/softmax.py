@@ -167,11 +167,11 @@ class LogSumExp(Function):
 
     def grad_x(self, grad, x, out):
         shape = reduced_shape(x.shape, self.axis)
-        share = np.exp(x - np.where(np.isinf(out), 0.0, out).reshape(shape))
+        share = np.exp(x - np.where(out == -np.inf, 0.0, out).reshape(shape))
         if is_complex(x):
             return grad.reshape(shape) * share
-        total = _accurate_sum(share, self.axis)  # 1 except for the rounding of a large `out`
-        return grad.reshape(shape) * (share / np.where(total == 0, 1.0, total))
+        total = _accurate_sum(share, self.axis)  # 1 except for the rounding of a large `out`; NaN if that is ∞
+        return grad.reshape(shape) * (share / np.where(total > 0, total, 1.0))
 
 
 @numpy_spelling

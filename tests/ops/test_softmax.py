@@ -43,6 +43,13 @@ def test_tensors_without_dimensions():
     assert log_softmax(x, -1).item() == 0
 
 
+@pytest.mark.parametrize("beside", [800.0, 1e30, -800.0])
+def test_the_gradient_of_logsumexp_beside_infinity_is_0(beside):
+    x = torch.tensor([[beside, torch.inf], [beside, beside]], requires_grad=True)
+    logsumexp(x, 1).sum().backward()
+    np.testing.assert_array_equal(x.grad.array, [[0, math.nan], [0.5, 0.5]])
+
+
 def test_logsumexp_over_several_dims():
     x = torch.arange(24.0).reshape(2, 3, 4)
     expected = np.log(np.exp(x.array).sum((0, 2)))
