@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CallError
 from ..linalg import cholesky, inv, solve_triangular
 from ..size import Size
 from ..tensor import Tensor
@@ -24,11 +24,15 @@ def half_log_det(scale_tril: Tensor) -> Tensor:
     return scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def given_matrix(**matrices: Tensor | None) -> tuple[str, Tensor]:
-    """Return name and value of the only matrix that is not None. Raises ValueError for none, several, or a vector."""
-    there = [(name, x) for name, x in matrices.items() if x is not None]
+def given_matrix(*matrices: Tensor | None) -> tuple[str, Tensor]:
+    """Return name and value of the one of a covariance, its inverse and its Cholesky factor that is not None.
+
+    Raises ValueError for a vector, and for none or several, which are an AssertionError, too, as in PyTorch's Wishart.
+    """
+    names = ("covariance_matrix", "precision_matrix", "scale_tril")
+    there = [(name, x) for name, x in zip(names, matrices, strict=True) if x is not None]
     if len(there) != 1:
-        raise ArgumentError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+        raise CallError(f"Expected exactly one of {', '.join(names)}, got {len(there)}")
     name, matrix = there[0]
     if matrix.dim() < 2:
         raise ArgumentError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")

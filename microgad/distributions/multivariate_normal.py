@@ -51,9 +51,7 @@ class MultivariateNormal(Covariance, MultivariateNormalBase):
     ) -> None:
         if loc.dim() < 1:
             raise ArgumentError("loc must be at least one-dimensional.")
-        name, matrix = given_matrix(
-            covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
-        )
+        name, matrix = given_matrix(covariance_matrix, precision_matrix, scale_tril)
         batch = broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         self.loc = loc.expand(*batch, -1)
         self.__dict__[name] = matrix.expand(*batch, -1, -1)

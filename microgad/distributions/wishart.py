@@ -58,11 +58,7 @@ class Wishart(Covariance, ExponentialFamily):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        if sum(x is not None for x in (covariance_matrix, precision_matrix, scale_tril)) != 1:
-            raise AssertionError("Expected exactly one of covariance_matrix or precision_matrix or scale_tril.")
-        name, matrix = given_matrix(
-            covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
-        )
+        name, matrix = given_matrix(covariance_matrix, precision_matrix, scale_tril)
         df = df if isinstance(df, Tensor) else as_tensor(df, dtype=matrix.dtype, device=matrix.device)
         batch, size = broadcast_shapes(matrix.shape[:-2], df.shape), matrix.shape[-1]
         self.df = df.expand(batch)
