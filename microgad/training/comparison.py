@@ -70,26 +70,19 @@ def _facts(runs: Sequence[Run]) -> dict[str, str]:
     """Return a variant's cells by column, empty for what isn't known."""
     histories = [run.history for run in runs if run.history]
     last = [history[-1] for history in histories]
-    best_loss = best_epoch = last_loss = best_accuracy = last_accuracy = ""
+    names = ("best loss", "at epoch", "last loss", "best accuracy", "last accuracy", "seconds/epoch")
+    facts = dict.fromkeys(names, "")
+    if histories:
+        facts["seconds/epoch"] = f"{_mean([_mean(history['seconds']) for history in histories]):.2f}"
     if histories and all(history.has("held_out_loss") for history in histories):
         best = [history.best("held_out_loss") for history in histories]
-        best_loss = f"{_mean([row['held_out_loss'] for row in best]):.4f}"
-        best_epoch = _span([row["epoch"] for row in best])
-        last_loss = f"{_mean([row['held_out_loss'] for row in last]):.4f}"
+        facts["best loss"] = f"{_mean([row['held_out_loss'] for row in best]):.4f}"
+        facts["at epoch"] = _span([row["epoch"] for row in best])
+        facts["last loss"] = f"{_mean([row['held_out_loss'] for row in last]):.4f}"
     if histories and all(history.has("held_out_accuracy") for history in histories):
-        best_accuracy = _accuracy([max(history, key=lambda row: row["held_out_accuracy"]) for history in histories])
-        last_accuracy = _accuracy(last)
-    seconds = [_mean(history["seconds"]) for history in histories]
-    sizes = [sum(p.numel() for p in run.model.parameters()) for run in runs]
-    return {
-        "best loss": best_loss,
-        "at epoch": best_epoch,
-        "last loss": last_loss,
-        "best accuracy": best_accuracy,
-        "last accuracy": last_accuracy,
-        "seconds/epoch": f"{_mean(seconds):.2f}" if seconds else "",
-        "parameters": _span(sizes),
-    }
+        best = [max(history, key=lambda row: row["held_out_accuracy"]) for history in histories]
+        facts |= {"best accuracy": _accuracy(best), "last accuracy": _accuracy(last)}
+    return facts | {"parameters": _span([sum(p.numel() for p in run.model.parameters()) for run in runs])}
 
 
 def _accuracy(rows: Sequence[Row]) -> str:
