@@ -33,6 +33,14 @@ def test_float32_gives_complex64_and_windows_of_float32():
     assert torch.fft.fftfreq(100, 0.3)[3] == torch.tensor(3.0) * (1 / 30) != torch.tensor(3 * (1 / 30))
 
 
+@pytest.mark.parametrize("window", [torch.signal.windows.hann, torch.signal.windows.cosine])
+def test_the_length_of_a_window_is_an_integer(window):
+    assert len(window(np.int64(4))) == len(window(torch.tensor(4))) == 4
+    for length in (4.5, 4.0, "4", torch.tensor(4.5)):
+        with pytest.raises(TypeError):
+            window(length)
+
+
 def test_wrong_arguments_raise():
     x = torch.ones(3, 4)
     with pytest.raises(errors.ArgumentError, match='Invalid normalization mode: "most"'):

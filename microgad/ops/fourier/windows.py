@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, Unpack
 
@@ -217,7 +218,7 @@ def _make_window(
 ) -> Tensor:  # fmt: skip
     """Make the window values(n, N) for n = 0, ..., M - 1 in the window's dtype; a window of one element is 1."""
     check_layout(op, layout)
-    M = int(M)
+    M = operator.index(M)
     if M < 0:
         raise ArgumentError(f"{op} requires non-negative window_length, got window_length={M}")
     result_dtype = dtypes.get_default_dtype() if dtype is None else dtypes.of(dtype)
