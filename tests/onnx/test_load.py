@@ -312,6 +312,10 @@ def test_nodes_on_empty_batches() -> None:
     for mode in ("constant", "edge", "reflect", "wrap"):
         assert _node_on("Pad", x, np.array([0, 1, 0, 2]), mode=mode).shape == (0, 6), mode
     assert _node_on("CumSum", x, np.array(0), exclusive=1).shape == (0, 3)
+    assert _node_on("Col2Im", x[:, None].repeat(4, 1), np.array([2, 4]), np.array([2, 2])).shape == (0, 1, 2, 4)
+    assert _node_on("ScatterND", x.T, np.array([[1]]), x.T[:1], reduction="max").shape == (3, 0)
+    rows = np.zeros((0, 5, 4), np.float32)
+    assert _node_on("Attention", rows, rows, rows, q_num_heads=2, kv_num_heads=2, opset=23).shape == rows.shape
 
 
 def test_zeros_of_nodes_do_not_come_of_infinity_times_zero() -> None:

@@ -64,7 +64,7 @@ def scatter_nd(node: Node, x: Tensor, index: Tensor, updates: Tensor) -> Any:
     sizes, rest = x.shape[:k], math.prod(x.shape[k:])
     flat = np.ravel_multi_index(tuple(p % n for p, n in zip(places, sizes, strict=True)), sizes).reshape(-1)
     wide = creation.as_tensor(flat[:, None]).expand(flat.size, rest)
-    lines = movement.reshape(x, (-1, rest)), movement.reshape(updates, (-1, rest))
+    lines = movement.reshape(x, (math.prod(sizes), rest)), movement.reshape(updates, (flat.size, rest))
     return movement.reshape(indexing.scatter_reduce(lines[0], 0, wide, lines[1], REDUCTIONS[how]), tuple(x.shape))
 
 

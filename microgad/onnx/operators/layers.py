@@ -130,7 +130,7 @@ def attention(
         weights = elementwise.where(creation.as_tensor(empty), 0, weights)
     out = linalg.matmul(weights, value)
     if flat:
-        out = movement.reshape(movement.transpose(out, 1, 2), (out.shape[0], out.shape[2], -1))
+        out = movement.flatten(movement.transpose(out, 1, 2), 2)
     return out, *present, (products, capped, biased, weights)[mode]
 
 

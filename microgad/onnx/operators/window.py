@@ -181,7 +181,7 @@ def col2im(node: Node, x: Tensor, size: Tensor, kernel: Tensor) -> Any:
         cells = cells * wide[i] + line
     flat = creation.zeros(n * c, math.prod(wide), dtype=x.dtype)
     places = np.broadcast_to(cells.reshape(1, -1), (n * c, cells.size))
-    made = indexing.scatter_add(flat, 1, creation.as_tensor(places.copy()), movement.reshape(x, (n * c, -1)))
+    made = indexing.scatter_add(flat, 1, creation.as_tensor(places.copy()), movement.reshape(x, (n * c, cells.size)))
     return pad_last_axes(movement.reshape(made, (n, c, *wide)), [(-low, -high) for low, high in edges])
 
 
