@@ -191,12 +191,16 @@ class Tape:
         """
         if isinstance(key, tuple):
             name, place = key
-            return self[name][place]
+            found: Any = self[name]
+            try:
+                return found[place]
+            except IndexError:
+                raise KeyError(f"{name!r} has no operation at {place}: it has {len(found)}") from None
         if not isinstance(key, str):
             if key not in self._by_number:
                 raise KeyError(f"nothing on the tape has the number {key!r}; for a position, use tape.op(position)")
             return self._by_number[key]
-        found: Any = [op for op in self.ops if op.name == key]
+        found = [op for op in self.ops if op.name == key]
         found = found or [op for op in self.ops if op.path == key or op.path.startswith(f"{key}.")]
         if found := found or next((source for source in self.sources if source.name == key), None):
             return found
