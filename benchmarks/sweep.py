@@ -364,7 +364,7 @@ ALGEBRA = {
     "cholesky_solve": ("p", lambda t, p: t.cholesky_solve(p[..., :2], p.detach().tril())),
     "linalg.ldl_factor": ("p", lambda t, p: t.linalg.ldl_factor(p.detach())),
     "linalg.ldl_solve": ("p", lambda t, p: t.linalg.ldl_solve(*t.linalg.ldl_factor(p.detach()), p[..., :2].detach())),
-    "linalg.householder_product": ("p", lambda t, p: t.linalg.householder_product(p, p[..., 0] * 0.01)),
+    "linalg.householder_product": ("p", lambda t, p: t.linalg.householder_product(p * 0.01, p[..., 0] * 1e-4)),
     "linalg.matrix_exp": ("p", lambda t, p: t.linalg.matrix_exp(p * 0.01)),
     "linalg.matrix_power": ("p", lambda t, p: t.linalg.matrix_power(p * 0.01, 5)),
     "linalg.eig": ("p", lambda t, p: t.linalg.eig(p)[0].abs()),
