@@ -1,4 +1,4 @@
-"""Functions of complex numbers that are composed of real inputs, with real results."""
+"""Functions of complex numbers that are composed of real inputs, with real results; and of complex matrices."""
 
 import functools
 
@@ -118,3 +118,50 @@ def test_writes_to_views_of_real_and_imaginary_parts_change_the_tensor():
     assert z.tolist() == [5 + 7j, 6 + 8j]
     torch.view_as_complex(torch.view_as_real(z))[0] = 0
     assert z.tolist() == [0, 6 + 8j]
+
+
+def hermitian(a):
+    return a @ a.mH + 2 * torch.eye(3)
+
+
+OF_COMPLEX_MATRICES = {
+    "cholesky": lambda a: torch.linalg.cholesky(hermitian(a)),
+    "cholesky, upper": lambda a: torch.linalg.cholesky(hermitian(a), upper=True),
+    "cholesky_solve": lambda a: torch.cholesky_solve(a, torch.linalg.cholesky(hermitian(a))),
+    "cholesky_solve, upper": lambda a: torch.cholesky_solve(a, torch.linalg.cholesky(hermitian(a), upper=True), True),
+    "solve_triangular": lambda a: torch.linalg.solve_triangular(a.triu(), a, upper=True),
+    "solve_triangular, right": lambda a: torch.linalg.solve_triangular(
+        a.tril(), a, upper=False, left=False, unitriangular=True
+    ),
+    "eigh": lambda a: (lambda w, v: (w, (v * w.sin()) @ v.mH, v.abs()))(*torch.linalg.eigh(hermitian(a))),
+    "eig": lambda a: (lambda w, v: (w, (v * w.sin()) @ torch.linalg.inv(v), v.abs()))(*torch.linalg.eig(a)),
+    "svd": lambda a: (lambda u, s, vh: (s, (u * s.sin()) @ vh, u.abs()))(*torch.linalg.svd(a)),
+    "svd of a wide matrix": lambda a: (lambda u, s, vh: (u @ vh, vh.abs()))(*torch.linalg.svd(a[:2], False)),
+    "svd of a tall matrix": lambda a: (lambda u, s, vh: (u @ vh, u.abs()))(*torch.linalg.svd(a[:, :2], False)),
+}
+
+
+@pytest.mark.parametrize("name", OF_COMPLEX_MATRICES)
+def test_derivatives_of_complex_matrices_agree_with_differences(name):
+    rng = np.random.default_rng(0)
+    a = torch.tensor(rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3)), requires_grad=True)
+    assert torch.autograd.gradcheck(OF_COMPLEX_MATRICES[name], (a,))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5)])
+def test_low_rank_svd_of_full_rank_is_the_svd(shape):
+    a = torch.randn(shape, dtype=torch.float64)
+    u, s, v = torch.svd_lowrank(a, 3)
+    assert (u.shape, v.shape) == ((shape[0], 3), (shape[1], 3))
+    np.testing.assert_allclose(((u * s) @ v.mT).numpy(force=True), a.numpy(force=True), atol=1e-9)
+
+
+def test_solutions_by_complex_factors_solve_their_systems():
+    rng = np.random.default_rng(0)
+    a, b = (torch.tensor(rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3))) for _ in range(2))
+    for upper in (False, True):
+        x = torch.cholesky_solve(b, torch.linalg.cholesky(hermitian(a), upper=upper), upper)
+        np.testing.assert_allclose((hermitian(a) @ x).array, b.array, 1e-9)
+        half = a.triu(1) if upper else a.tril(-1)
+        x = torch.linalg.solve_triangular(a, b, upper=upper, left=False, unitriangular=True)
+        np.testing.assert_allclose((x @ (half + torch.eye(3))).array, b.array, 1e-9)
