@@ -24,6 +24,7 @@ from microgad.optim import (
     RMSprop,
     Rprop,
     SantaE,
+    update_helpers,
 )
 from microgad.optim.update_helpers import CHUNK_SIZE, chunks
 
@@ -42,6 +43,46 @@ OPTIMIZERS = [
     ASGD, SGD, SMORMS3, AdaBelief, AdaBound, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, AMSBound, AMSGrad, Muon,
     NAdam, RAdam, RMSprop, Rprop, SantaE,
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", OPTIMIZERS, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("dtype", [microgad.float64, microgad.float32])
+def test_steps_in_chunks_are_those_of_the_whole(cls, dtype, monkeypatch):
+    """Seven elements in chunks of four: the last one is shorter."""
+    options = {"momentum": 0.9} if cls in (SGD, RMSprop) else {}
+    found = []
+    for size in (CHUNK_SIZE, 4):
+        monkeypatch.setattr(update_helpers, "CHUNK_SIZE", size)
+        p = microgad.linspace(-1, 2, 7, dtype=dtype).view(7, 1).requires_grad_()
+        optimizer = cls([p], lr=0.01, **options)
+        microgad.manual_seed(0)
+        for _ in range(4):
+            p.grad = (p * p - p).detach()
+            optimizer.step()
+        found.append([p, *(x for x in optimizer.state[p].values() if isinstance(x, microgad.Tensor))])
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_array_equal(whole.detach().array, parts.detach().array)
+
+
+def test_weight_decay_is_by_the_present_learning_rate():
+    p = microgad.ones(3, requires_grad=True)
+    optimizer = AdamW([p], lr=0.5, weight_decay=0.2)
+    scheduler = microgad.optim.lr_scheduler.StepLR(optimizer, 1, 0.1)
+    for _ in range(2):
+        p.grad = microgad.zeros(3)
+        optimizer.step()
+        scheduler.step()
+    np.testing.assert_allclose(p.detach().array, (1 - 0.5 * 0.2) * (1 - 0.05 * 0.2), 1e-6)
+
+
+def test_rmsprop_keeps_its_averages_under_pytorch_s_names():
+    p = microgad.ones(1, requires_grad=True)
+    optimizer = RMSprop([p], alpha=0.75, momentum=0.5, centered=True, eps=0)
+    p.grad = microgad.full((1,), 2.0)
+    optimizer.step()
+    state = {name: x.item() for name, x in optimizer.state[p].items()}
+    assert (state["square_avg"], state["grad_avg"]) == (1, 0.5)
+    assert state["momentum_buffer"] == pytest.approx(2 / 0.75**0.5)
 
 
 def fail_allocation(patch, n):
