@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
+import microgad.nn.functional as F
 from microgad.ops.dropout import Dropout, dropout
 
 
@@ -116,3 +117,32 @@ def test_dropout_of_everything_takes_all_inputs(x):
         assert (out.dtype, out.shape, out.count_nonzero()) == (x.dtype, x.shape, 0)
         out.sum().abs().backward()
         assert given.grad.count_nonzero() == 0
+
+
+@pytest.mark.parametrize(
+    ("drop", "shape", "channels"),
+    [
+        (F.dropout1d, (30, 5), (30, 1)),
+        (F.dropout1d, (2, 30, 5), (2, 30, 1)),
+        (F.dropout2d, (2, 30, 3, 5), (2, 30, 1, 1)),
+        (F.dropout3d, (30, 4, 3, 5), (30, 1, 1, 1)),
+        (F.dropout3d, (2, 30, 4, 3, 5), (2, 30, 1, 1, 1)),
+        (F.feature_alpha_dropout, (2, 30, 5), (2, 30, 1)),
+    ],
+)
+def test_whole_channels_are_dropped_with_and_without_a_batch(drop, shape, channels):
+    x = torch.ones(shape)
+    out = drop(x, 0.5, training=True)
+    first = out[tuple(slice(n) for n in channels)]
+    assert torch.equal(out, first.expand(shape))
+    assert len(first.unique()) == 2
+    torch.manual_seed(1)
+    expected = drop(x, 0.5, training=True)
+    torch.manual_seed(1)
+    assert drop(x, 0.5, training=True, inplace=True) is x
+    assert torch.allclose(x, expected)
+
+
+def test_dropout1d_takes_no_planes():
+    with pytest.raises(RuntimeError, match="Expected 2D or 3D input, but received a 4D input"):
+        F.dropout1d(torch.ones(1, 2, 3, 4))

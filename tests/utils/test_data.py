@@ -12,6 +12,7 @@ from microgad.utils.data import (
     ConcatDataset,
     DataLoader,
     Dataset,
+    DistributedSampler,
     IterableDataset,
     RandomSampler,
     Subset,
@@ -154,6 +155,12 @@ def test_samplers_draw_as_many_samples_as_they_say() -> None:
     assert (len(twice[0]), {*twice[0]}) == (40, {0, 1, 2, 3, 4})
     assert sorted(SubsetRandomSampler([30, 10, 20])) == [10, 20, 30]
     assert sorted(WeightedRandomSampler([1.0, 0.0, 2.0], 2, replacement=False)) == [0, 2]
+
+
+def test_each_replica_has_a_sample_even_of_fewer_than_replicas() -> None:
+    for n in (1, 2, 3):
+        parts = [[*DistributedSampler(range(n), 7, rank, shuffle=False)] for rank in range(7)]
+        assert parts == [[rank % n] for rank in range(7)]
 
 
 def test_each_pass_over_a_shuffled_loader_gives_every_sample_once() -> None:
