@@ -194,3 +194,24 @@ def test_layers_in_files_have_their_paths_in_errors():
     layer = saved_and_loaded(torch, microgad, torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(2, 2))))
     with pytest.raises(RuntimeError, match=r"Linear \(0\.0\)"):
         layer(microgad.ones(3))
+
+
+def test_pytorch_loads_whole_optimizers_and_schedules_that_a_program_saves(tmp_path):
+    program = """
+import sys, torch
+p = torch.nn.Parameter(torch.ones(2))
+optimizer = torch.optim.AdamW([p], lr=0.5)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+p.sum().backward()
+optimizer.step()
+scheduler.step()
+torch.save(scheduler, sys.argv[1])
+"""
+    file = str(tmp_path / "scheduler.pt")
+    run("-m", "microgad", "-c", program, file)
+    scheduler = torch.load(file, weights_only=False)
+    assert scheduler.get_last_lr() == [0.05]
+    (p,) = scheduler.optimizer.param_groups[0]["params"]
+    p.sum().backward()
+    scheduler.optimizer.step()
+    assert scheduler.optimizer.state[p]["step"] == 2
