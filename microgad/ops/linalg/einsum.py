@@ -43,26 +43,26 @@ class Contract(Function):
 
     def forward(self, a, b):
         a_labels, b_labels, out_labels = self.labels
-        summed = [label for label in a_labels if label not in out_labels]
-        if not summed:
+        groups = _groups(*self.labels)
+        if groups is None:
             a, b = _align(out_labels, a_labels, a), _align(out_labels, b_labels, b)
             out = a * b
             in_rows = a.flags.c_contiguous and b.flags.c_contiguous and 1 not in out.shape  # so is the product
             return out if in_rows else laid_out_as_operands(out, (a, b))
         check_not_bool(a)
-        batch = [label for label in out_labels if label in a_labels and label in b_labels]
-        left = [label for label in out_labels if label not in b_labels]
-        right = [label for label in out_labels if label not in a_labels]
-        size = {**dict(zip(a_labels, a.shape, strict=True)), **dict(zip(b_labels, b.shape, strict=True))}
-        lead, rows, columns = ([size[label] for label in group] for group in (batch, left, right))
-        inner = math.prod(size[label] for label in summed)
-        a = _permute_labels(a_labels, [*batch, *left, *summed], a).reshape((*lead, math.prod(rows), inner))
-        b = _permute_labels(b_labels, [*batch, *summed, *right], b).reshape((*lead, inner, math.prod(columns)))
+        batch, left, right, summed = groups
+        a = _permute_labels(a_labels, (*batch, *left, *summed), a)
+        b = _permute_labels(b_labels, (*batch, *summed, *right), b)
+        first, end = len(batch), len(batch) + len(left)
+        lead, rows, inner = a.shape[:first], a.shape[first:end], math.prod(a.shape[end:])
+        columns = b.shape[first + len(summed) :]
+        a = a.reshape((*lead, math.prod(rows), inner))
+        b = b.reshape((*lead, inner, math.prod(columns)))
         if (*batch, *right, *left) == out_labels:  # (a b)ᵀ = bᵀ aᵀ, which is contiguous, as in PyTorch
             out = layouts.contiguous(np.matmul(np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2)))
             return out.reshape((*lead, *columns, *rows))
         out = layouts.contiguous(np.matmul(a, b)).reshape((*lead, *rows, *columns))
-        return _permute_labels([*batch, *left, *right], out_labels, out)
+        return _permute_labels((*batch, *left, *right), out_labels, out)
 
     def grad_a(self, grad, b):
         a_labels, b_labels, out_labels = self.labels
@@ -73,8 +73,19 @@ class Contract(Function):
         return Contract.apply(grad, a, labels=(out_labels, a_labels, b_labels))
 
 
+@lru_cache(1000)
+def _groups(a: Labels, b: Labels, out: Labels) -> tuple[Labels, Labels, Labels, Labels] | None:
+    """Return a result's labels that both operands have, that only a and only b has, and the summed ones, if any."""
+    summed = tuple(label for label in a if label not in out)
+    batch = tuple(label for label in out if label in a and label in b)
+    left, right = (tuple(label for label in out if label not in others) for others in (b, a))
+    return (batch, left, right, summed) if summed else None
+
+
 def _permute_labels(labels: Sequence[Any], wanted: Sequence[Any], x: Array) -> Array:
     """Permute the axes of x from the order `labels` to the order `wanted`."""
+    if labels == wanted:
+        return x
     order = tuple(labels.index(label) for label in wanted)
     return x if order == tuple(range(len(order))) else np.transpose(x, order)
 
@@ -221,7 +232,7 @@ def _label_sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
     """Return the size of each label; axes of size 1 broadcast."""
     size: dict[Any, int] = {}
     for i, (x, labels) in enumerate(parts):
-        for label, n in zip(labels, x.shape, strict=True):
+        for label, n in zip(labels, x.array.shape, strict=True):
             known = size.setdefault(label, n)
             if n not in (1, known) and known != 1:
                 raise ShapeError(
@@ -234,17 +245,18 @@ def _label_sizes(parts: list[tuple[Tensor, list[Any]]]) -> dict[Any, int]:
 
 def _drop_other_sizes(x: Tensor, labels: list[Any], size: dict[Any, int]) -> tuple[Tensor, list[Any]]:
     """Remove the axes of size 1 that have another size by their label: those that broadcast, for example."""
-    kept = [i for i, label in enumerate(labels) if x.shape[i] == size[label]]
+    shape = x.array.shape
+    kept = [i for i, label in enumerate(labels) if shape[i] == size[label]]
     if len(kept) == len(labels):
         return x, labels
-    return reshape(x, [x.shape[i] for i in kept]), [labels[i] for i in kept]
+    return reshape(x, [shape[i] for i in kept]), [labels[i] for i in kept]
 
 
 def _contraction_path(parts: list[tuple[Tensor, list[Any]]], result: Labels) -> list[tuple[int, ...]]:
     """Return which operands to contract in each step: the cheapest order, or left to right if dtypes differ."""
     if len(parts) <= 2 or len({x.array.dtype for x, _ in parts}) > 1:
         return [tuple(range(len(parts)))]
-    return _cheapest_path(tuple((tuple(labels), tuple(x.shape)) for x, labels in parts), result)
+    return _cheapest_path(tuple([(tuple(labels), x.array.shape) for x, labels in parts]), result)
 
 
 @lru_cache(1000)
