@@ -96,7 +96,7 @@ LAYERS: dict[str, Callable[[], tuple[Any, tuple[Any, ...]]]] = {
     "ConvTranspose1d": lambda: (nn.ConvTranspose1d(4, 6, 3, 2, 1, 1, 2), (x(2, 4, 5),)),
     "ConvTranspose2d": lambda: (nn.ConvTranspose2d(4, 2, 3, 2, 1, 1), (x(2, 4, 5, 6),)),
     "ConvTranspose3d": lambda: (nn.ConvTranspose3d(2, 3, 2, 2), (x(2, 2, 3, 3, 3),)),
-    "Unfold": lambda: (nn.Unfold((2, 3), 1, 1, 2), (x(2, 3, 6, 7),)),
+    "Unfold": lambda: (nn.Unfold((2, 3), (2, 1), (1, 2), (2, 1)), (x(2, 3, 6, 7),)),
     "Fold": lambda: (nn.Fold((5, 6), (2, 3), padding=1, stride=2), (x(2, 12, 9),)),
     "MaxPool1d": lambda: (nn.MaxPool1d(3, 2, 1), (x(2, 3, 9),)),
     "MaxPool2d": lambda: (nn.MaxPool2d(3, 2, 1, 2), (x(2, 3, 9, 10),)),
