@@ -361,6 +361,8 @@ def test_futures() -> None:
         second.set_result(1)
     with pytest.raises(RuntimeError, match="running the callback: ZeroDivisionError"):
         failed.wait()
+    with pytest.raises(RuntimeError, match="running the callback: ZeroDivisionError"):
+        torch.futures.collect_all([first, failed]).wait()
 
 
 def test_nvtx_ranges() -> None:

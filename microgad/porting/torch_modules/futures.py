@@ -82,13 +82,17 @@ class Future(Generic[T]):
 
 
 def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
-    """Return a Future of the list of Futures, done when all of them are. Source: torch.futures.collect_all."""
+    """Return a Future of the list of Futures, done when all of them are. Source: torch.futures.collect_all.
+
+    Waiting for it raises the error of the first one that has one.
+    """
     after: Future[list[Future[Any]]] = Future()
     done = itertools.count(1)
 
     def count(_: Future[Any]) -> None:
         if next(done) == len(futures):  # next is atomic: callbacks may run in several threads
-            after.set_result(futures)
+            error = next(filter(None, (future._future.exception() for future in futures)), None)
+            after.set_result(futures) if error is None else after.set_exception(error)
 
     for future in futures:
         future.add_done_callback(count)
@@ -98,5 +102,5 @@ def collect_all(futures: list[Future[Any]]) -> Future[list[Future[Any]]]:
 
 
 def wait_all(futures: list[Future[Any]]) -> list[Any]:
-    """Wait for all Futures and return their results. Source: torch.futures.wait_all."""
-    return [future.wait() for future in futures]
+    """Wait for all Futures and return their results, or raise the first error. Source: torch.futures.wait_all."""
+    return [future.wait() for future in collect_all(futures).wait()]
