@@ -50,7 +50,7 @@ def _cumulative(op: Callable[..., Any], first: int) -> Callable[..., Any]:
     def scan(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
         if axis is None and x.ndim > 1:
             raise ArgumentError("of more than one dimension the axis has to be given")
-        x, axis = movement.atleast_1d(x), 0 if axis is None else axis
+        x, axis = x if x.ndim else x.reshape(1), 0 if axis is None else axis
         found = op(x, axis, dtype=None if dtype is None else dtypes.of(dtype))
         if not include_initial:
             return found
