@@ -657,6 +657,7 @@ from .porting.torch_modules import _dynamo as _dynamo
 from .porting.torch_modules import _inductor as _inductor
 from .porting.torch_modules import _jit_internal as _jit_internal
 from .porting.torch_modules import _subclasses as _subclasses
+from .porting.torch_modules import _tensor as _tensor
 from .porting.torch_modules import _tensor_str as _tensor_str
 from .porting.torch_modules import _torch_docs as _torch_docs
 from .porting.torch_modules import _utils as _utils
@@ -754,6 +755,8 @@ short = microgad.dtypes.int16
 int = microgad.dtypes.int32
 long = microgad.dtypes.int64
 StorageBase = microgad.storage._StorageBase
+_functorch = microgad.func
+_ops = microgad.porting.torch_modules.library
 legacy_contiguous_format = microgad.backend.memory_formats.contiguous_format
 orgqr = microgad.ops.linalg.householder_product
 spmm = microgad.ops.linalg.mm

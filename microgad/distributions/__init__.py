@@ -3,6 +3,7 @@
 from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from . import constraint_registry as constraint_registry
 from . import constraints as constraints
+from . import distribution as exp_family  # noqa: F401 - the module in which PyTorch has ExponentialFamily
 from . import kl as kl
 from . import transforms as transforms
 from . import utils as utils

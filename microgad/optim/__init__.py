@@ -1,6 +1,7 @@
 """torch.optim: PyTorch's optimizers and others from the literature, which update raw arrays in place."""
 
 from ..lazy import define_getattr_in_package as _define_getattr_in_package
+from . import _functional as _functional
 from . import lr_scheduler as lr_scheduler
 from . import swa_utils as swa_utils
 from .adabelief import AdaBelief

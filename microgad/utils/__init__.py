@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..lazy import define_getattr as _define_getattr
 from ..lazy import define_getattr_in_package as _define_getattr_in_package
 from ..parameter import swap_tensors as swap_tensors
 from . import _python_dispatch as _python_dispatch
@@ -25,4 +26,5 @@ def set_module(obj: Any, mod: str) -> None:
     obj.__module__ = mod
 
 
+_define_getattr(globals(), {name: f".{name}" for name in ("_contextlib", "_foreach_utils")})
 _define_getattr_in_package(__name__)

@@ -145,6 +145,20 @@ print(adamw.__name__, _VF.relu(torch.tensor([-1.0])))
     )
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "_functorch.vmap", "_ops.OpOverload", "_subclasses.fake_tensor.FakeTensor", "_tensor._rebuild_from_type_v2",
+        "distributions.exp_family.ExponentialFamily", "optim._functional.adam",
+        "utils._contextlib._DecoratorContextManager", "utils._foreach_utils._has_foreach_support",
+    ],
+)  # fmt: skip
+def test_modules_that_import_torch_brings_are_attributes(path: str) -> None:
+    program = f"import torch; print(callable(torch.{path}))"
+    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert result.stdout == "True\n", result.stderr
+
+
 def test_modules_of_torch_cuda() -> None:
     """spaCy's thinc asks cuda.amp.common, torchattacks seeds cuda.random."""
     program = """

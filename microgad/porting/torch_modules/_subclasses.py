@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...errors import UnsupportedError
+from . import _subclasses as fake_tensor  # noqa: F401 - this module, which has the names of both
 
 
 class FakeTensor:
