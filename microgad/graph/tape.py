@@ -187,20 +187,16 @@ class Tape:
 
         `tape[17]` is the Op or Source with that number. `tape["Conv2d"]` is a list of all operations of that name, and
         `tape["Conv2d", 2]` the third of them. `tape["features.0"]` is a list of all operations of a module, and
-        `tape["features.0", 2]` the third. `tape["features.0.weight"]` is the Source of that name. Raises KeyError.
+        `tape["features.0", 2]` the third. `tape["features.0.weight"]` is a Source. Raises KeyError, or IndexError.
         """
         if isinstance(key, tuple):
             name, place = key
-            found: Any = self[name]
-            try:
-                return found[place]
-            except IndexError:
-                raise KeyError(f"{name!r} has no operation at {place}: it has {len(found)}") from None
+            return self[name][place]
         if not isinstance(key, str):
             if key not in self._by_number:
                 raise KeyError(f"nothing on the tape has the number {key!r}; for a position, use tape.op(position)")
             return self._by_number[key]
-        found = [op for op in self.ops if op.name == key]
+        found: Any = [op for op in self.ops if op.name == key]
         found = found or [op for op in self.ops if op.path == key or op.path.startswith(f"{key}.")]
         if found := found or next((source for source in self.sources if source.name == key), None):
             return found

@@ -336,8 +336,6 @@ def test_a_tape_is_indexed_by_name_path_and_number():
         tape[-99]
     with pytest.raises(KeyError, match="no operation, module or source is named 'Linaer'; there is Linear"):
         tape["Linaer"]
-    with pytest.raises(KeyError, match="'Linear' has no operation at 2: it has 2"):
-        tape["Linear", 2]
 
 
 def test_trace_of_a_matrix_is_the_sum_of_its_diagonal():
