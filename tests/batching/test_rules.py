@@ -201,6 +201,11 @@ def test_samples_of_a_new_array_lie_in_memory_as_numpy_lays_them_out(function: A
         assert function(of, shape=(2, 3)).strides == function(one, shape=(2, 3)).strides
 
 
+def test_samples_of_a_converted_array_lie_in_memory_as_pytorch_lays_them_out() -> None:
+    expanded = np.broadcast_to(Inputs().own(5), (4, 5))
+    assert expanded.astype(np.float32).strides == (20, 4)
+
+
 @pytest.mark.parametrize("index", [
     0, -1, slice(1, 3), (slice(None), 0), (..., None, 1), (slice(None, None, -1), slice(1, None, 2)), None, (),
     [0, 2], (slice(None), [0, 2]), ([0, 1], [2, 0]), (0, slice(None), [1]), ([0, 1], slice(None), 0), np.array([0, 2]),
@@ -246,6 +251,10 @@ def test_indices_may_be_batched(name: str) -> None:
             np.add.at(expected[i], parts[i], values.whole[i])
         x[index] = values
         np.add.at(x, index, values)
+        np.testing.assert_array_equal(x.whole, expected)
+        x[index] = line = m.own(*found.shape[-1:])
+    for i in range(N):
+        expected[i][parts[i]] = line.whole[i]
     np.testing.assert_array_equal(x.whole, expected)
 
 
@@ -259,6 +268,12 @@ def test_a_batched_number_converts_to_a_python_number_if_samples_agree() -> None
         for convert in (float, int, bool, np.asarray, repr):
             with pytest.raises(Fallback):
                 convert(different)
+    inner = Level(2, 1)
+    with binding(levels, (m.level, inner)):
+        assert BatchedArray(BatchedArray(np.full((N, 2), 3.0), m.level), inner).item() == 3
+        for numbers in (np.arange(3.0)[:, None] + np.zeros(2), np.zeros((N, 1)) + np.arange(2.0)):
+            with pytest.raises(Fallback):
+                BatchedArray(BatchedArray(numbers, m.level), inner).item()
 
 
 def test_batched_writes_to_shared_arrays_fall_back() -> None:

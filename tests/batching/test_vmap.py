@@ -285,8 +285,13 @@ def inner_write(x):
     return x * 3 if before.item() > 9 else x
 
 
+def write_to_rows(rows):
+    vmap(lambda row: row.mul_(2))(rows)
+    return rows * 3 if rows.sum().item() > 60 else rows
+
+
 @pytest.mark.parametrize("dim", [0, 1])
-@pytest.mark.parametrize("function", [branch, lambda rows: vmap(branch)(rows), inner_write])
+@pytest.mark.parametrize("function", [branch, lambda rows: vmap(branch)(rows), inner_write, write_to_rows])
 def test_writes_before_a_fallback_happen_once(function, dim) -> None:
     x = torch.arange(18.0).reshape(3, 2, 3) if function is not inner_write else torch.arange(9.0).reshape(3, 3)
     written, expected = x.clone(), x.clone()
