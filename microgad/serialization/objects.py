@@ -35,6 +35,7 @@ _OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
 # Those that are imported if a file names a class of theirs.
 _IMPORTED = (
     *_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.", "microgad.distributions.",
+    "microgad.optim.", "torch.optim.",
     *(f"{root}.utils.data.{file}." for root in ("microgad", "torch") for file in ("dataset", "distributed", "sampler")),
 )  # fmt: skip
 # PyTorch's and torchvision's modules, and ours which have what is in all modules below them.
@@ -47,6 +48,7 @@ _OURS = {
 _HOMES = {
     "microgad.nn.functional": "torch.nn.functional", "microgad": "torch",
     "microgad.distributions.transforms": "torch.distributions.transforms",
+    "microgad.optim.lr_scheduler": "torch.optim.lr_scheduler",
     "microgad.transforms": "torchvision.transforms", "microgad.transforms.v2": "torchvision.transforms.v2",
 }  # fmt: skip
 # The beginnings of our modules' names, and those of PyTorch's and torchvision's; of several that fit, the first counts.
@@ -148,7 +150,7 @@ def _why_not_plain(kind: type) -> str | None:
     if getattr(kind, "__del__", None) not in no_code or any(vars(base).get("__slots__") for base in kind.__mro__):
         return "is more than its attributes"
     sets = getattr(kind, "__setstate__", None)
-    own = sets is not None and not str(getattr(sets, "__module__", "")).startswith(_OWN)
+    own = sets is not None and not str(getattr(sets, "__module__", "")).startswith((*_OWN, "microgad.optim.optimizer"))
     return "sets its state by code of its own" if own else None
 
 
@@ -298,6 +300,9 @@ def set_attributes(x: Any, state: Any) -> None:
     vars(x).update(state)
     if is_module(x) and "_place_within" not in state:
         _set_places(x)
+    module = sys.modules.get("microgad.optim.optimizer")  # if it isn't loaded there are no optimizers
+    if module and isinstance(x, module.Optimizer):
+        module.Optimizer._init_hooks(x)  # files have none
 
 
 def _set_places(module: Any) -> None:
@@ -383,7 +388,7 @@ def torch_place(x: Any) -> str:
 
         if x in layer_modules():
             return f"{layer_modules()[x]} {x.__qualname__}"
-    if x.__module__.startswith(("microgad.ops.", "microgad.transforms.", "microgad.distributions.")):
+    if x.__module__.startswith(("microgad.ops.", "microgad.transforms.", "microgad.distributions.", "microgad.optim.")):
         for home, theirs in _HOMES.items():
             found = getattr(sys.modules.get(home), x.__name__, None)
             if x in (found, getattr(found, "__wrapped__", None)):

@@ -89,7 +89,7 @@ class Pickler:
         else:
             raise DtypeError(
                 f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}; only dicts, lists, tuples, sets, "
-                "numbers, text, None, Tensors, arrays and modules can be: of an optimizer save its state_dict()"
+                "numbers, text, None, Tensors, arrays, modules and optimizers can be"
             )
 
     def _write(self, code: bytes) -> None:

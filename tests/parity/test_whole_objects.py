@@ -196,7 +196,54 @@ def test_layers_in_files_have_their_paths_in_errors():
         layer(microgad.ones(3))
 
 
-def test_pytorch_loads_whole_optimizers_and_schedules_that_a_program_saves(tmp_path):
+OPTIMIZERS = {
+    "SGD": {"momentum": 0.9, "nesterov": True}, "Adam": {"amsgrad": True}, "AdamW": {}, "RMSprop": {"centered": True},
+    "Adagrad": {}, "NAdam": {}, "Rprop": {},
+}  # fmt: skip
+SCHEDULES = {
+    "StepLR": (1,), "MultiStepLR": ([1, 3],), "CosineAnnealingLR": (4,), "CosineAnnealingWarmRestarts": (2,),
+    "OneCycleLR": (0.5, 5), "ExponentialLR": (0.5,), "PolynomialLR": (), "LinearLR": (),
+}  # fmt: skip
+
+
+def trained(lib, optimizer, schedule, steps):
+    p = optimizer.param_groups[0]["params"][0]
+
+    def closure():
+        optimizer.zero_grad()
+        loss = ((p - lib.tensor([1.0, -2.0])) ** 2).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+        schedule.step()
+    return p.detach().numpy(), schedule.get_last_lr()
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"), [*((name, "StepLR") for name in OPTIMIZERS), *(("SGD", name) for name in SCHEDULES)]
+)
+@pytest.mark.filterwarnings("ignore:Seems like `optimizer.step:UserWarning")  # of PyTorch, of what it has loaded
+def test_optimizers_and_schedules_go_on(optimizer, schedule, writer, reader):
+    def made(lib):
+        p = lib.nn.Parameter(lib.ones(2))
+        made = getattr(lib.optim, optimizer)([p], lr=0.1, **OPTIMIZERS[optimizer])
+        return {"optimizer": made, "schedule": getattr(lib.optim.lr_scheduler, schedule)(made, *SCHEDULES[schedule])}
+
+    run = made(writer)
+    trained(writer, **run, steps=2)
+    loaded = saved_and_loaded(writer, reader, run)
+    assert type(loaded["schedule"]) is getattr(reader.optim.lr_scheduler, schedule)
+    assert loaded["schedule"].optimizer is loaded["optimizer"]
+    assert loaded["optimizer"].state_dict().keys() == run["optimizer"].state_dict().keys()
+    (p, lr), (expected, expected_lr) = trained(reader, **loaded, steps=2), trained(writer, **run, steps=2)
+    np.testing.assert_allclose(p, expected, rtol=1e-6)
+    np.testing.assert_allclose(lr, expected_lr, rtol=1e-12)
+
+
+def test_pytorch_and_programs_load_whole_optimizers_and_schedules_that_a_program_saves(tmp_path):
     program = """
 import sys, torch
 p = torch.nn.Parameter(torch.ones(2))
@@ -206,9 +253,13 @@ p.sum().backward()
 optimizer.step()
 scheduler.step()
 torch.save(scheduler, sys.argv[1])
+loaded = torch.load(sys.argv[1], weights_only=False)
+loaded.optimizer.register_step_post_hook(lambda *_: print(type(loaded)))
+loaded.optimizer.step()
 """
     file = str(tmp_path / "scheduler.pt")
-    run("-m", "microgad", "-c", program, file)
+    done = run("-m", "microgad", "-c", program, file)
+    assert done.stdout == "<class 'torch.optim.lr_scheduler.StepLR'>\n", done.stderr
     scheduler = torch.load(file, weights_only=False)
     assert scheduler.get_last_lr() == [0.05]
     (p,) = scheduler.optimizer.param_groups[0]["params"]

@@ -348,7 +348,7 @@ Point = namedtuple("Point", "x y")
 @pytest.mark.parametrize(
     ("obj", "message"),
     [
-        ({"net": Module()}, r"obj\['net'\] is a .*Module; only dicts.*save its state_dict\(\)"),
+        ({"net": Module()}, r"obj\['net'\] is a .*Module; only dicts.*modules and optimizers can be"),
         ([1, (2, {3: len})], r"obj\[1\]\[1\]\[3\] is a builtins\.builtin_function"),
         ([defaultdict(lambda: 0)], r"obj\[0\] makes what it lacks by <function .*; only Python's own types"),
         (Point(1, 2), "obj is a .*Point"),
