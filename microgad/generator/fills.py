@@ -119,35 +119,38 @@ def _normal_blocks(flat: Array, mean: float, std: float, source: Generator) -> N
     If the last block isn't full, a whole block is drawn over the last 16 elements.
     """
     working, left_over = working_dtype(flat), flat.size % 16
-    scale, shift = float(working.type(std)), float(working.type(mean))
+    scale, shift, whole = float(working.type(std)), float(working.type(mean)), flat.size - left_over
+    unused = 0 if flat.dtype == np.float16 else left_over  # numbers that PyTorch draws before the last block
 
-    def draw(part: Array) -> None:
+    for start in range(0, whole, CHUNK):
+        blocks = flat[start : min(start + CHUNK, whole)].reshape(-1, 2, 8)
+        ends = left_over and start + CHUNK >= whole
+        units = source.uniform(blocks.size + (unused + 16 if ends else 0), working)
+        if ends:
+            units = np.concatenate((units[: blocks.size], units[-16:]))
         # Copied, since NumPy takes long for runs of 8 numbers.
-        pairs = source.uniform(part.size, working).reshape(-1, 2, 8).swapaxes(0, 1).reshape(2, -1)
-        radius, angle = np.sqrt(np.log(1 - pairs[0]) * -2), pairs[1] * (2 * math.pi)
-        np.multiply(radius, np.cos(angle), out=pairs[0])
-        np.multiply(radius, np.sin(angle), out=pairs[1])
-        part.reshape(-1, 2, 8).swapaxes(0, 1)[...] = fma(pairs, scale, shift).reshape(2, -1, 8)
-
-    for start in range(0, flat.size - left_over, CHUNK):
-        draw(flat[start : min(start + CHUNK, flat.size - left_over)])
-    if left_over:
-        if flat.dtype != np.float16:
-            source.uniform(left_over, working)  # not used; PyTorch draws them for all dtypes but float16
-        draw(flat[-16:])
+        radii, angles = pairs = units.reshape(-1, 2, 8).swapaxes(0, 1).reshape(2, -1)
+        radius, angle = np.sqrt(np.log(1 - radii) * -2), angles * (2 * math.pi)
+        np.multiply(radius, np.cos(angle), out=radii)
+        np.multiply(radius, np.sin(angle), out=angles)
+        normal = fma(pairs, scale, shift).reshape(2, -1, 8).swapaxes(0, 1)
+        blocks[...] = normal[:-1] if ends else normal
+        if ends:
+            flat[-16:].reshape(2, 8)[...] = normal[-1]
 
 
 def normal_pairs(source: Generator, count: int) -> Array:
     """Draw `count` values of N(0, 1) in pairs. The generator caches one that is left over for the next such draw."""
     cached = [] if source.cached_normal is None else [source.cached_normal]
-    units = source.uniform((count - len(cached) + 1) // 2 * 2, FLOAT64)
-    if units.size <= SMALL_LOOP:
-        few, numbers = list(cached), iter(units.tolist())
+    missing = (count - len(cached) + 1) // 2 * 2
+    if missing <= SMALL_LOOP:
+        few, numbers = list(cached), iter(source.units(missing))
         for unit, other in zip(numbers, numbers, strict=True):
             radius, angle = math.sqrt(math.log1p(-other) * -2), unit * (2 * math.pi)
             few += (radius * math.cos(angle), radius * math.sin(angle))
         source.cached_normal = few[count] if len(few) > count else None
         return np.array(few[:count])
+    units = source.uniform(missing, FLOAT64)
     pairs = units.reshape(-1, 2)
     logs = [math.log1p(-unit) for unit in pairs[:, 1].tolist()]  # NumPy's is off by an ulp on some processors
     radii, angles = np.sqrt(np.array(logs) * -2), pairs[:, 0] * (2 * math.pi)

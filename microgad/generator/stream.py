@@ -276,6 +276,18 @@ class Generator:
         self._fresh, self._known = False, None
         return ((word() << 32 | word()) & (2**53 - 1)) * 2.0**-53
 
+    def units(self, count: int) -> list[float]:
+        """Draw `uniform(count, float64).tolist()`, for few numbers in half the time.
+
+        >>> g, h = Generator().manual_seed(2024), Generator().manual_seed(2024)
+        >>> g.units(3) == h.uniform(3, np.dtype(np.float64)).tolist()
+        True
+        """
+        words = iter(self._started_engine()[0].random_raw(2 * count).tolist())
+        if count:
+            self._fresh, self._known = False, None
+        return [((high << 32 | low) & (2**53 - 1)) * 2.0**-53 for high, low in zip(words, words, strict=True)]
+
     def _started_engine(self) -> Any:
         """Return NumPy's (MT19937, RandomState, Generator) on one stream, made on first use.
 
