@@ -129,6 +129,15 @@ def test_medians_of_large_rows_and_of_nan(rng):
     assert torch.median(torch.tensor(x), 1).values.isnan().tolist() == [False, True, False]
     assert torch.median(torch.tensor(x), 1).indices[1] == 5
     assert torch.nanmedian(torch.tensor(x)).item() == np.sort(x, None)[1500]
+    x = np.round(x)  # of the elements that equal the median, the one in the middle of the stable order
+    for function, rows in ((torch.median, x[::2]), (torch.nanmedian, x)):
+        order = np.argsort(rows, 1, kind="stable")[:, (1_001 - np.isnan(rows).sum(1) - 1) // 2]
+        np.testing.assert_array_equal(function(torch.tensor(rows), 1).indices.array, order.diagonal())
+
+
+def test_topk_of_a_number_is_the_number_even_for_k_0():
+    """As in PyTorch."""
+    assert torch.topk(torch.tensor(3.0), 0).values.tolist() == torch.topk(torch.tensor(3.0), 1).values.tolist() == 3
 
 
 def test_the_median_of_no_integers_is_what_pytorch_converts_nan_to():
@@ -437,6 +446,13 @@ def test_too_few_degrees_of_freedom_and_empty_ranges_give_pytorch_s_results():
         assert grad[0].tolist() == [-math.inf, -math.inf, math.inf]
     assert torch.trapezoid(torch.ones(2, 0, dtype=torch.int32)).dtype == torch.int32
     assert torch.histogram(torch.tensor([1e9, 1e9]), 3).hist.tolist() == [0, 2, 0]
+
+
+def test_quantiles_of_rows_with_nan_and_of_the_ends():
+    x, q = torch.tensor([[4.0, 0.0, 8.0], [math.nan] * 3, [1.0, math.nan, 2.0]]), torch.tensor([0.0, 0.25, 1.0])
+    assert torch.quantile(x, q, 1).nan_to_num(-1).T.tolist() == [[0, 2, 8], [-1] * 3, [-1] * 3]
+    assert torch.nanquantile(x, q, 1).nan_to_num(-1).T.tolist() == [[0, 2, 8], [-1] * 3, [1, 1.25, 2]]
+    assert torch.quantile(x[:1], q).tolist() == [0, 2, 8]
 
 
 def test_the_midpoint_of_a_quantile_takes_no_gradient_from_q():
