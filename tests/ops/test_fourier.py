@@ -16,6 +16,23 @@ def test_torch_fft_and_numpy_fft_of_a_tensor_equal_numpy(name):
     np.testing.assert_allclose(getattr(np.fft, name)(torch.tensor(X)).cpu().numpy(), expected)
 
 
+@pytest.mark.parametrize("norm", ["backward", "forward", "ortho"])
+@pytest.mark.parametrize(("sizes", "dims"), [((3, 6, 5), (2, 0, 1)), ((4, 7), (1, -3)), ((1, 3), (0, 2)), ((8,), (1,))])
+def test_transforms_along_several_dimensions_equal_numpy_s(rng, sizes, dims, norm):
+    x = rng.normal(size=(2, 4, 5)) + 1j * rng.normal(size=(2, 4, 5))
+    inverse = {"backward": "forward", "forward": "backward"}.get(norm, norm)
+
+    def compare(name, x, expected):
+        found = getattr(torch.fft, name)(torch.tensor(x), sizes, dims, norm).cpu().numpy()
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+    for name in ("fftn", "ifftn", "irfftn"):
+        compare(name, x, getattr(np.fft, name)(x, sizes, dims, norm))
+    compare("rfftn", x.real, np.fft.rfftn(x.real, sizes, dims, norm))
+    compare("ihfftn", x.real, np.fft.rfftn(x.real, sizes, dims, inverse).conj())
+    compare("hfftn", x, np.fft.irfftn(x.conj(), sizes, dims, inverse))
+
+
 @pytest.mark.parametrize("name", ["irfft", "irfftn", "irfft2"])
 def test_inverses_of_real_transforms_give_the_input(name):
     spectrum = torch.fft.rfftn(torch.tensor(X)) if name != "irfft" else torch.fft.rfft(torch.tensor(X))
@@ -65,6 +82,15 @@ def test_istft_inverts_stft():
     assert torch.allclose(torch.istft(spectra, 4, 1, window=w, length=5), x)
     with pytest.raises(errors.ArgumentError, match="sum of the squared windows"):
         torch.istft(spectra, 4, 4, window=w, center=False)
+
+
+def test_a_window_shorter_than_a_frame_has_the_frame_s_middle_or_with_align_to_window_its_own_place():
+    x, w = torch.arange(1.0, 10.0), torch.tensor([1.0, 2.0])
+    options = {"hop_length": 2, "win_length": 2, "window": w, "center": False, "return_complex": True}
+    first = torch.stft(x, 5, **options)[0].real  # the frames' sums
+    assert first.tolist() == [2 + 2 * 3, 4 + 2 * 5, 6 + 2 * 7]
+    first = torch.stft(x, 5, align_to_window=True, **options)[0].real
+    assert first.tolist() == [1 + 2 * 2, 3 + 2 * 4, 5 + 2 * 6, 7 + 2 * 8]
 
 
 @pytest.mark.parametrize(("size", "hop"), [(8, 4), (9, 4), (16, 3), (32, 16), (40, 17)])
