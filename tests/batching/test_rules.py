@@ -147,8 +147,12 @@ def test_every_rule_is_tested() -> None:
     assert set(RULES) - without_values == {name(function) for function, _ in CALLS}
 
 
+@pytest.mark.parametrize("samples", [N, 1])
 @pytest.mark.parametrize(("function", "arguments"), CALLS, ids=lambda x: getattr(x, "__name__", "") if x else "")
-def test_rules_equal_a_loop_over_samples(function: Any, arguments: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_equal_a_loop_over_samples(
+    function: Any, arguments: Any, samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "N", samples)
     (args, kwargs), (same_args, _) = arguments(Inputs()), arguments(Inputs())
     level = next(x for x in flatten(args) if isinstance(x, BatchedArray)).level
     expected = [
@@ -165,6 +169,20 @@ def test_rules_equal_a_loop_over_samples(function: Any, arguments: Any, monkeypa
     with binding(levels, (level,)):
         found = function(*args, **kwargs)
     assert_equals_samples(args[0] if found is None else found, expected)
+
+
+@pytest.mark.parametrize(("function", "arguments"), [
+    (np.einsum, lambda m: ("...i,...i->...", m.own(4), m.common(N, 4))), (np.linalg.norm, lambda m: (m.own(4, 5), 1)),
+    (np.linalg.solve, lambda m: (m.square(3), m.own(3))), (np.dot, lambda m: (m.own(2, 3, 4), m.own(4))),
+    (np.take, lambda m: (m.own(4, 3), m.indices(3, 2), 1)),
+    (np.concatenate, lambda m: ((m.own(2, 2), m.common(3)), None)),
+])  # fmt: skip
+def test_calls_that_no_rule_covers_equal_a_loop_over_samples(function: Any, arguments: Any) -> None:
+    args = arguments(Inputs())
+    level = level_of(args)
+    expected = [function(*take_slice(args, level, i)) for i in range(N)]
+    with binding(levels, (level,)):
+        assert_equals_samples(function(*args), expected)
 
 
 def level_of(args: Any) -> Level:

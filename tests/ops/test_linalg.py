@@ -78,6 +78,9 @@ def test_eigenvectors_are_multiplied_by_their_eigenvalues(dtype):
     w, V = torch.linalg.eigh(H)
     assert_close(H @ V, V * w[..., None, :])
     assert_close(torch.linalg.eigvalsh(H, "U"), w)
+    H.requires_grad_()
+    (grad,) = torch.autograd.grad((abs(torch.linalg.eigh(H).eigenvectors) ** 3).sum(), H)
+    assert_close(grad, grad.mH)
 
 
 @real_and_complex

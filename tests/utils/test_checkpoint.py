@@ -184,11 +184,14 @@ def test_a_write_to_an_argument_is_an_error(function):
 
 
 def test_checkpoint_sequential():
-    net = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(5)))
+    net, called = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(5))), []
     x = torch.rand(2, 4)
     y = checkpoints.checkpoint_sequential(net, 2, x, use_reentrant=False)
     assert torch.equal(y, net(x))
+    for i, layer in enumerate(net):
+        layer.register_forward_pre_hook(lambda *_, i=i: called.append(i))
     y.sum().backward()
+    assert called == [0, 1]  # the last segment isn't computed again
     assert all(p.grad is not None for p in net.parameters())
 
 
