@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ops.random import normal
+from ..ops.special import erfinv
 from ..tensor import Tensor
 from .distribution import ExponentialFamily
 from .loc_scale import LocScale
@@ -46,7 +47,7 @@ class Normal(LocScale, ExponentialFamily):
         return 0.5 * (1 + ((value - self.loc) * self.scale.reciprocal() / math.sqrt(2)).erf())
 
     def icdf(self, value: Tensor) -> Tensor:
-        return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+        return self.loc + self.scale * erfinv(2 * value - 1) * math.sqrt(2)
 
     def entropy(self) -> Tensor:
         return 0.5 + 0.5 * math.log(2 * math.pi) + self.scale.log()

@@ -18,6 +18,9 @@ EDGES = {
     "a negative count": lambda t, d, x: d.Multinomial(-1, t.ones(2)),
     "many degrees of freedom": lambda t, d, x: d.StudentT(1e6, x(0.3)).log_prob(t.tensor(0.5)),
     "tiny counts of failures": lambda t, d, x: d.NegativeBinomial(x(1e-6), logits=t.tensor(0.3)).log_prob(t.zeros(1)),
+    "a number's quantile under Normal": lambda t, d, x: d.Normal(x(0.0), 1.0).icdf(0.5),
+    "a number's quantile under Cauchy": lambda t, d, x: d.Cauchy(x(0.0), 1.0).icdf(0.5),
+    "a number's quantile under Exponential": lambda t, d, x: d.Exponential(x(1.0)).icdf(0.5),
     "a count of 0": lambda t, d, x: d.Multinomial(0, x(0.5).expand(2)).log_prob(t.zeros(2)),
 }
 
