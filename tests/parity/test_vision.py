@@ -103,6 +103,7 @@ PROGRAMS = {
     "small": lambda lib, v: v.ops.remove_small_boxes(lib.tensor(BOXES), 2.5),
     "nms": lambda lib, v: v.ops.nms(lib.tensor(BOXES), lib.tensor(SCORES), 0.3),
     "nms_ties": lambda lib, v: v.ops.nms(lib.tensor(BOXES.round()), lib.tensor(SCORES.round(1)), 0.2),
+    "nms_nan": lambda lib, v: v.ops.nms(lib.tensor(BOXES), lib.tensor(np.where(SCORES > 0.5, np.nan, SCORES)), 0.3),
     "batched_nms": lambda lib, v: v.ops.batched_nms(
         lib.tensor(BOXES), lib.tensor(SCORES), lib.tensor(CLASSES), 0.2
     ),

@@ -227,7 +227,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
         raise DtypeError(f"nms: boxes should have the same type as scores, but got {boxes.dtype} and {scores.dtype}")
     at, kept = boxes.detach().cpu().numpy(), []
     areas = (at[:, 2] - at[:, 0]) * (at[:, 3] - at[:, 1])
-    rest = np.argsort(-scores.detach().cpu().numpy(), kind="stable")
+    rest = scores.detach().cpu().argsort(descending=True, stable=True).numpy()  # NaN comes first
     while len(rest):
         first, rest = rest[0], rest[1:]
         kept.append(int(first))
