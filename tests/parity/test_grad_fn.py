@@ -314,6 +314,7 @@ CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "glu": lambda t, x, y: t.nn.functional.glu(x, 0),
     "gru": lambda t, x, y: t.nn.GRU(3, 2, batch_first=True)(x[None])[0],
     "gru cell": lambda t, x, y: t.nn.GRUCell(3, 2)(x),
+    "packed sequence": lambda t, x, y: t.nn.utils.rnn.pack_padded_sequence(x[..., None], [3, 2], batch_first=True).data,
     "lstm cell": lambda t, x, y: t.nn.LSTMCell(3, 2)(x)[0],
     "rnn cell": lambda t, x, y: t.nn.RNNCell(3, 2)(x),
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...dtypes import int64
 from ...errors import ArgumentError, DtypeError, ShapeError
+from ...function.naming import with_torch_name
 from ...ops.creation import as_tensor, full, tensor
 from ...ops.movement import cat
 from ...tensor import Tensor
@@ -130,7 +131,7 @@ def pack_padded_sequence(
     rows = input.transpose(0, 1) if batch_first else input
     _check(rows, count)
     valid = np.arange(count[0])[:, None] < count  # (T, B)
-    data = rows[: valid.shape[0]][as_tensor(valid, device=input.device)]
+    data = with_torch_name("PackPaddedSequence", rows[: valid.shape[0]][as_tensor(valid, device=input.device)])
     return PackedSequence(data, tensor(valid.sum(1), dtype=int64, device="cpu"), order)
 
 
