@@ -199,10 +199,11 @@ def test_a_removed_hook_leaves_no_entry():
 
 def test_backward_hooks_that_return_a_wrong_number_of_gradients_raise():
     layer, x = Affine(), tensor(1.0, 1.0)
-    with layer.register_full_backward_hook(lambda m, gi, go: (gi[0], gi[0])):
-        y = layer(x).sum()
-        with pytest.raises(RuntimeError, match="invalid number of grad_input, got 2, but expected 1"):
-            y.backward()
+    for extra in tensor(1.0, 1.0), 1:
+        with layer.register_full_backward_hook(lambda m, gi, go, extra=extra: (gi[0], extra)):
+            y = layer(x).sum()
+            with pytest.raises(RuntimeError, match="invalid number of grad_input, got 2, but expected 1"):
+                y.backward()
     with layer.register_full_backward_hook(lambda m, gi, go: gi[0]):
         y = layer(x).sum()
         with pytest.raises(RuntimeError, match="invalid number of grad_input, got a Tensor, but expected a tuple of 1"):

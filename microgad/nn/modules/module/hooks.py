@@ -445,9 +445,9 @@ def _check_grads(message: str, changed: Any, current: tuple[Any, ...]) -> tuple[
     if isinstance(changed, Tensor):  # PyTorch takes its rows for the gradients, which then have a wrong number or shape
         raise ShapeError(f"Backward {message}, got a Tensor, but expected a tuple of {len(current)}")
     grads = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
+    if len(grads) != len(current):
+        raise ShapeError(f"Backward {message}, got {len(grads)}, but expected {len(current)}")
     for grad in grads:
         if grad is not None and not isinstance(grad, Tensor):
             raise TypeError(f"Backward hook: expected a Tensor or None for each gradient, got {type(grad).__name__}")
-    if len(grads) != len(current):
-        raise ShapeError(f"Backward {message}, got {len(grads)}, but expected {len(current)}")
     return grads
