@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 from ..function import Function
 from ..ops import creation, indexing, movement
 from ..ops.creation.scalars import checked_scalar
+from ..ops.movement.dims import wrap_dim
 from ..type_aliases import Array
 from .elementwise import as_exact_tensor, integers
 
@@ -34,7 +35,8 @@ def _flat(a: Any) -> Any:
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Any:
     a = as_exact_tensor(a)
     a, axis = (_flat(a), 0) if axis is None or not a.ndim else (a, axis)
-    return a[at_axis(axis % a.ndim, _indices(indices, a.shape[axis], mode))]
+    axis = wrap_dim(axis, a.ndim, "take")
+    return a[at_axis(axis, _indices(indices, a.shape[axis], mode))]
 
 
 def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:

@@ -50,7 +50,7 @@ def _rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 
 def _squeeze(a: Any, axis: Any = None) -> Any:
-    if axis is not None and any(a.shape[i] != 1 for i in _shape(axis)):
+    if axis is not None and any(a.shape[i] != 1 for i in wrap_dims(axis, a.ndim, "squeeze")):
         raise ArgumentError(f"squeeze: axes {axis} of shape {tuple(a.shape)} are not all of size 1")
     return movement.squeeze(a) if axis is None else movement.squeeze(a, axis)
 
@@ -159,7 +159,7 @@ def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values:
             f"numpy.pad on Tensors: mode is constant (of one value), reflect, symmetric, edge or wrap, got '{mode}'"
         )
     if isinstance(pad_width, dict):
-        by_axis = {axis % array.ndim: width for axis, width in pad_width.items()}
+        by_axis = {wrap_dim(axis, array.ndim, "pad"): width for axis, width in pad_width.items()}
         pad_width = [np.broadcast_to(by_axis.get(axis, 0), 2) for axis in range(array.ndim)]
     widths = [(int(low), int(high)) for low, high in np.broadcast_to(pad_width, (array.ndim, 2))]
     return movement.padded(array, widths, mode, constant_values)

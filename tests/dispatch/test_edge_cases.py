@@ -186,3 +186,17 @@ def test_wrong_axes_raise(call: Any) -> None:
         call(SQUARE)
     with pytest.raises((ValueError, IndexError)):
         call(torch.tensor(SQUARE, requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: np.take(a, 0, axis=3),
+        lambda a: np.compress([True, False], a, axis=-3),
+        lambda a: np.squeeze(a, 2),
+        lambda a: np.pad(a, {5: (1, 1)}),
+    ],
+)
+def test_the_error_of_a_wrong_axis_says_which_ones_there_are(call: Any) -> None:
+    with pytest.raises(IndexError, match=r"expected to be in range of \[-2, 1\], but got"):
+        call(torch.tensor(SQUARE, requires_grad=True))
