@@ -167,6 +167,25 @@ def test_crops_and_resized_images_have_the_given_size(image, height, width):
     assert tuple(part.shape) == (image.shape[0], height, width)
 
 
+def test_a_crop_larger_than_the_image_shows_it_at_any_place_of_the_padding():
+    """The image is padded on both sides, by as much as it lacks."""
+    image, found = microgad.ones(1, 1, 2), set()
+    for _ in range(40):
+        part = transforms.RandomCrop((2, 4), pad_if_needed=True)(image)[0]
+        assert part.sum() == 2
+        row, column = part.nonzero()[0].tolist()
+        assert part[row, column + 1] == 1
+        found.add((row, column))
+    assert found == {(row, column) for row in range(2) for column in range(3)}
+
+
+def test_if_no_region_fits_the_largest_central_one_is_cropped():
+    regions = {(1, 9): (0, 3, 1, 2), (9, 1): (3, 0, 2, 1), (4, 4): (0, 0, 4, 4), (2, 9): (0, 2, 2, 4)}
+    for shape, wanted in regions.items():
+        image = microgad.zeros(1, *shape)
+        assert transforms.RandomResizedCrop.get_params(image, (20.0, 30.0), (0.5, 2.0)) == wanted
+
+
 @given(images((3,)), st.sampled_from(["RGB", "HSV"]))
 def test_conversion_to_pillow_and_back_keeps_pixels(image, mode):
     pytest.importorskip("PIL")

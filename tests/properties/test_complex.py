@@ -165,3 +165,9 @@ def test_solutions_by_complex_factors_solve_their_systems():
         half = a.triu(1) if upper else a.tril(-1)
         x = torch.linalg.solve_triangular(a, b, upper=upper, left=False, unitriangular=True)
         np.testing.assert_allclose((x @ (half + torch.eye(3))).array, b.array, 1e-9)
+    rolled = torch.roll(a + 5 * torch.eye(3), 1, 0)  # its pivots exchange rows in a cycle
+    for adjoint in (False, True):
+        factor = rolled.mH if adjoint else rolled
+        for left in (False, True):
+            x = torch.linalg.lu_solve(*torch.linalg.lu_factor(rolled), b, left=left, adjoint=adjoint)
+            np.testing.assert_allclose((factor @ x if left else x @ factor).array, b.array, 1e-9)
