@@ -15,6 +15,7 @@ from .. import dispatch, lazy, operators, ops, storage
 from ..backend.devices import device
 from ..backend.memory_formats import layout, memory_format
 from ..dtypes import dtype
+from ..engine.hooks import RemovableHandle
 from ..errors import MicrogadError, missing
 from ..errors.callers import program_frame
 from ..generator import Generator
@@ -84,10 +85,12 @@ PACKAGES = ("torch", "torchvision", "functorch", "safetensors", "torchinfo", "to
 # The __module__ of classes: libraries read type(x).__module__ to see which framework x is of, and programs print it.
 CLASS_MODULES = {
     Tensor: "torch", Size: "torch", device: "torch", dtype: "torch", Generator: "torch._C",
-    Parameter: "torch.nn.parameter", layout: "torch", memory_format: "torch",
+    Parameter: "torch.nn.parameter", layout: "torch", memory_format: "torch", RemovableHandle: "torch.utils.hooks",
 }  # fmt: skip
 # Our modules whose classes are in PyTorch's modules of the same names.
-RENAMED_MODULES = ("microgad.utils.data.", "microgad.optim.")
+RENAMED_MODULES = (
+    "microgad.amp.", "microgad.autograd.grad_mode", "microgad.nn.utils.", "microgad.optim.", "microgad.utils.data.",
+)  # fmt: skip
 SCHEDULES = "torch.optim.lr_scheduler"
 # PyTorch's modules with the name of a function, which is what their parent module has under this name.
 HOMONYMS = ("torch.autograd.gradcheck", "torch.multiprocessing.spawn", "torch.nn.parallel.data_parallel")

@@ -74,6 +74,8 @@ scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
 for x in (optimizer, scheduler):
     print(type(x), type(pickle.loads(pickle.dumps(x))) is type(x))
 print(str(scheduler).split()[0])
+for kind in (torch.no_grad, torch.autocast, nn.utils.rnn.PackedSequence, type(p.register_hook(print))):
+    print(kind, pickle.loads(pickle.dumps(kind)) is kind)
 """
     expected = """<class 'torch.nn.modules.linear.Linear'> True
 <class 'torch.nn.modules.linear.LazyLinear'> True
@@ -98,6 +100,10 @@ True True
 <class 'torch.optim.adamw.AdamW'> True
 <class 'torch.optim.lr_scheduler.StepLR'> True
 <torch.optim.lr_scheduler.StepLR
+<class 'torch.autograd.grad_mode.no_grad'> True
+<class 'torch.amp.autocast_mode.autocast'> True
+<class 'torch.nn.utils.rnn.PackedSequence'> True
+<class 'torch.utils.hooks.RemovableHandle'> True
 """
     assert run(program) == expected
     code = "import microgad as m\nwith m.as_torch(): print(m.Tensor)\nprint(m.Tensor)"
