@@ -116,7 +116,7 @@ def _cast(op: str, x: Tensor, dtype: Any) -> Tensor:
 
 def _dims(op: str, dim: Any, x: Tensor) -> tuple[int, ...]:
     """Return dims as nonnegative numbers; None and () stand for all of them."""
-    found = wrap_dims(() if dim is None else dim, x.ndim, op)
+    found = () if dim is None else wrap_dims(dim, x.ndim, op)
     return found or tuple(range(x.ndim)) if x.ndim else ()
 
 
