@@ -238,6 +238,28 @@ def test_scatter_reduce_equals_reductions_in_python(reduce, include_self):
     np.testing.assert_allclose(out[0].numpy(), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("reduction", [(), ("sum",)])
+def test_of_a_source_larger_than_the_index_the_first_values_are_written(reduction):
+    write = torch.scatter_reduce if reduction else torch.scatter
+    src = torch.arange(12.0).reshape(3, 4).requires_grad_()
+    out = write(torch.zeros(3, 5), 1, torch.tensor([[4, 0], [1, 2]]), src, *reduction)
+    assert out.tolist() == [[1, 0, 0, 0, 0], [0, 4, 5, 0, 0], [0, 0, 0, 0, 0]]
+    (grad,) = torch.autograd.grad(out.sum(), src)
+    assert grad.tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    number, two = torch.tensor(1), torch.tensor([5.0, 6.0])
+    assert write(torch.zeros(3), 0, number, two, *reduction).tolist() == [0, 5, 0]
+
+
+def test_zeros_that_meet_in_a_product_and_nan_among_extremes_have_the_gradient_of_the_formula():
+    src, index = torch.tensor([0.0, 0.0, 2.0, 0.0, 3.0], requires_grad=True), torch.tensor([0, 0, 0, 1, 1])
+    out = torch.scatter_reduce(torch.tensor([5.0, 7.0]), 0, index, src, "prod")
+    (grad,) = torch.autograd.grad(out.sum(), src)
+    assert grad.tolist() == [0, 0, 0, 21, 0]
+    src = torch.tensor([torch.nan, 2.0], requires_grad=True)
+    out = torch.scatter_reduce(torch.tensor([5.0]), 0, torch.tensor([0, 0]), src, "amax")
+    assert torch.autograd.grad(out.sum(), src)[0].isnan().all()  # as in PyTorch
+
+
 def test_ties_share_the_gradient():
     x, src = torch.tensor([2.0, 0.0], requires_grad=True), torch.tensor([2.0, 2.0, 1.0, 5.0], requires_grad=True)
     out = torch.scatter_reduce(x, 0, torch.tensor([0, 0, 0, 1]), src, "amax")
