@@ -137,6 +137,10 @@ OF_COMPLEX_MATRICES = {
     "eig": lambda a: (lambda w, v: (w, (v * w.sin()) @ torch.linalg.inv(v), v.abs()))(*torch.linalg.eig(a)),
     "svd": lambda a: (lambda u, s, vh: (s, (u * s.sin()) @ vh, u.abs()))(*torch.linalg.svd(a)),
     "svd of a wide matrix": lambda a: (lambda u, s, vh: (u @ vh, vh.abs()))(*torch.linalg.svd(a[:2], False)),
+    "pinv of a wide matrix": lambda a: torch.linalg.pinv(a[:2]),
+    "pinv of a tall matrix": lambda a: torch.linalg.pinv(a[:, :2]),
+    "pinv of rank 1": lambda a: torch.linalg.pinv(a[:, :1] @ a[:1], rtol=1e-5),
+    "lstsq": lambda a: torch.linalg.lstsq(a[:, :2], a[:, 2:], driver="gels")[:2],
     "svd of a tall matrix": lambda a: (lambda u, s, vh: (u @ vh, u.abs()))(*torch.linalg.svd(a[:, :2], False)),
 }
 
@@ -165,6 +169,9 @@ def test_solutions_by_complex_factors_solve_their_systems():
         half = a.triu(1) if upper else a.tril(-1)
         x = torch.linalg.solve_triangular(a, b, upper=upper, left=False, unitriangular=True)
         np.testing.assert_allclose((x @ (half + torch.eye(3))).array, b.array, 1e-9)
+    x, residuals, *_ = torch.linalg.lstsq(a[:, :1], b[:, 0], driver="gels")
+    assert x.shape == (1,)
+    np.testing.assert_allclose(residuals.item(), (abs(a[:, :1] @ x - b[:, 0]) ** 2).sum().item(), 1e-9)
     rolled = torch.roll(a + 5 * torch.eye(3), 1, 0)  # its pivots exchange rows in a cycle
     for adjoint in (False, True):
         factor = rolled.mH if adjoint else rolled
