@@ -6,10 +6,9 @@ import pytest
 import microgad
 from microgad.testing import gradcheck
 
-torch = pytest.importorskip("torch")
-
 OPTIONS = {
-    "SGD": [{}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.5, "dampening": 0.1, "maximize": True}],
+    "SGD": [{}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.5, "dampening": 0.1, "maximize": True},
+            {"momentum": 0.5, "dampening": -0.5, "weight_decay": 0.1}],
     "Adam": [{}, {"amsgrad": True, "weight_decay": 0.1}], "AdamW": [{"weight_decay": 0.1}],
     "RMSprop": [{}, {"momentum": 0.5, "centered": True}],
     "Adagrad": [{"lr_decay": 0.1, "initial_accumulator_value": 0.1}],
@@ -42,7 +41,7 @@ def test_gradients_through_one_step_equal_pytorch_s(name, options):
 
     The tolerance is that of float32, in which PyTorch counts Adam's steps.
     """
-    found = []
+    found, torch = [], pytest.importorskip("torch")
     for lib in (microgad, torch):
         given = inputs(lib)
         loss = loss_after_steps(lib, name, options, *given, 1)
@@ -56,12 +55,12 @@ def test_gradients_through_several_steps_equal_numerical_ones(name, options):
     assert gradcheck(lambda *given: loss_after_steps(microgad, name, options, *given, 6), inputs(microgad))
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_differentiable_steps_give_the_same_values(name):
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_differentiable_steps_give_the_same_values(name, options):
     p, q = (microgad.tensor([0.5, -1.2], dtype=microgad.float64, requires_grad=True) for _ in range(2))
     x = p * 1
-    recorded = getattr(microgad.optim, name)([x], lr=0.1, differentiable=True)
-    plain = getattr(microgad.optim, name)([q], lr=0.1)
+    recorded = getattr(microgad.optim, name)([x], lr=0.1, differentiable=True, **options)
+    plain = getattr(microgad.optim, name)([q], lr=0.1, **options)
     for i in range(5):
         x.grad = q.grad = microgad.tensor([1.0, -0.3 * i], dtype=microgad.float64)
         recorded.step()
