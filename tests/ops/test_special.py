@@ -185,3 +185,26 @@ def test_shifted_chebyshev_polynomials_of_the_second_kind():
     for n, expected in enumerate([np.ones(6), 2 * y, 4 * y**2 - 1, 8 * y**3 - 4 * y]):
         found = special.shifted_chebyshev_polynomial_u(torch.tensor(x), n)
         np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "slope"),
+    [
+        (torch.special.entr, 0.0, math.inf),
+        (torch.special.i0e, 0.0, 0.0),
+        (torch.special.i0e, math.inf, 0.0),
+        (torch.special.i1e, math.inf, 0.0),
+        (lambda x: torch.special.zeta(2.0, x), -0.5, 16 - 14 * 1.2020569031595942),
+        (lambda x: torch.special.xlog1py(x, -1.0), 0.0, 0.0),
+    ],
+)
+def test_slopes_at_special_points_are_pytorch_s(function, at, slope):
+    x = torch.tensor(at, dtype=torch.float64, requires_grad=True)
+    for create_graph in (False, True):
+        (grad,) = torch.autograd.grad(function(x), x, create_graph=create_graph)
+        np.testing.assert_allclose(grad.detach().cpu().numpy(), slope, 1e-9)
+
+
+def test_polygamma_of_high_order_is_finite():
+    x = torch.tensor(2.0, dtype=torch.float64)
+    np.testing.assert_allclose(torch.polygamma(120, x).item(), -math.factorial(120) / 2**121, 1e-12)
