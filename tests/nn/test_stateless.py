@@ -24,6 +24,10 @@ def test_shared_parameters_are_replaced_together_unless_tie_weights_is_false():
     assert functional_call(net, given, torch.ones(2)).tolist() == [4, 4]
     untied = functional_call(net, given, torch.ones(2), tie_weights=False)
     assert torch.equal(untied, net[1](torch.full((2,), 2.0)))
+    layer = torch.nn.Linear(2, 2, bias=False)
+    twice = torch.nn.Sequential(layer, layer)  # a shared module has both names
+    given = dict.fromkeys(("0.weight", "1.weight"), torch.eye(2) * 2)
+    assert functional_call(twice, given, torch.ones(2), strict=True).tolist() == [4, 4]
 
 
 def test_updates_of_buffers_are_written_to_the_dict():

@@ -14,6 +14,12 @@ def test_einsum_of_one_operand_is_a_view_of_it():
     assert (x.is_leaf, y.is_leaf, x.grad.tolist()) == (True, False, [[2, 2, 2]] * 2)
 
 
+def test_the_letters_of_an_implicit_result_are_sorted_with_capitals_first():
+    x = torch.arange(6.0).reshape(1, 2, 3)
+    assert torch.equal(torch.einsum("aCB", x), x.permute(2, 1, 0))
+    assert torch.equal(torch.einsum("bA,bc", x[0], x[0]), x[0].T @ x[0])
+
+
 def test_einsum_takes_the_cheapest_order():
     rng = np.random.default_rng(0)
     a, b, c = (torch.tensor(rng.standard_normal(shape)) for shape in ((50, 2), (2, 50), (50, 1)))

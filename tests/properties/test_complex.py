@@ -166,7 +166,11 @@ def test_solutions_by_complex_factors_solve_their_systems():
     for upper in (False, True):
         x = torch.cholesky_solve(b, torch.linalg.cholesky(hermitian(a), upper=upper), upper)
         np.testing.assert_allclose((hermitian(a) @ x).array, b.array, 1e-9)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(hermitian(a), upper=upper), upper)
+        np.testing.assert_allclose((hermitian(a) @ inverse).array, np.eye(3), 1e-9, 1e-9)
         half = a.triu(1) if upper else a.tril(-1)
+        x = torch.triangular_solve(b, a, upper, unitriangular=True).solution
+        np.testing.assert_allclose(((half + torch.eye(3)) @ x).array, b.array, 1e-9)
         x = torch.linalg.solve_triangular(a, b, upper=upper, left=False, unitriangular=True)
         np.testing.assert_allclose((x @ (half + torch.eye(3))).array, b.array, 1e-9)
     x, residuals, *_ = torch.linalg.lstsq(a[:, :1], b[:, 0], driver="gels")
