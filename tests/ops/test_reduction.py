@@ -453,6 +453,8 @@ def test_quantiles_of_rows_with_nan_and_of_the_ends():
     assert torch.quantile(x, q, 1).nan_to_num(-1).T.tolist() == [[0, 2, 8], [-1] * 3, [-1] * 3]
     assert torch.nanquantile(x, q, 1).nan_to_num(-1).T.tolist() == [[0, 2, 8], [-1] * 3, [1, 1.25, 2]]
     assert torch.quantile(x[:1], q).tolist() == [0, 2, 8]
+    level = torch.tensor(0.25, requires_grad=True)
+    assert torch.autograd.grad(torch.quantile(x[0], level), level)[0].item() == 8  # from 0 to 4 in half of the way
 
 
 def test_the_midpoint_of_a_quantile_takes_no_gradient_from_q():
