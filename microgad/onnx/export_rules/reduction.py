@@ -104,14 +104,15 @@ def extremum(w: Writer, step: Step) -> Any:
     return [value, where] if keep else [squeezed(w, value, axis), squeezed(w, where, axis)]
 
 
-@rule("topk", "sort")
+@rule("topk", "sort", "argsort")
 def ordered(w: Writer, step: Step) -> Any:
     x, dim = w.of(step.inputs[0]), step.settings["dim"]
     if step.function.__name__ == "topk":
         count, largest = w.ints([step.settings["k"]]), step.settings["largest"]
     else:
         count, largest = w.ints([w.shape_of(step.inputs[0])[dim]]), step.settings["descending"]
-    return w.op("TopK", x, count, outputs=2, axis=dim, largest=int(largest))
+    found = w.op("TopK", x, count, outputs=2, axis=dim, largest=int(largest))
+    return found[1] if step.function.__name__ == "argsort" else found
 
 
 @rule("median", "kthvalue")
