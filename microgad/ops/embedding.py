@@ -153,11 +153,12 @@ def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_typ
         return weight
     rows = np.unique(backend.to_numpy(index))
     found = weight.detach()[backend.like(rows, weight.array)]
-    norms = found.norm(norm_type, 1)
-    long = backend.to_numpy(norms.array) > max_norm
+    norms = backend.to_numpy(found.norm(norm_type, 1).array)
+    exact = norms.astype(np.float64)  # PyTorch compares and divides in float64, and rounds the factor
+    long = exact > max_norm
     if long.any():
-        where = backend.like(np.flatnonzero(long), weight.array)
-        scaled = found[where] * (max_norm / (norms[where] + 1e-7)).unsqueeze(1)
+        factor = (max_norm / (exact[long] + 1e-7)).astype(norms.dtype)[:, None]
+        scaled = found[backend.like(np.flatnonzero(long), weight.array)] * backend.like(factor, weight.array)
         weight[backend.like(rows[long], weight.array)] = scaled
     return weight
 

@@ -113,6 +113,18 @@ def test_max_norm_scales_rows_of_the_weight_in_place():
     np.testing.assert_allclose(weight.detach().array, [[0.6, 0.8], [0.3, 0.4], [6, 8]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("most", [0.1, 0.3, 2.5])
+def test_rows_just_above_max_norm_are_scaled_by_a_factor_computed_in_float64(dtype, most):
+    """0.1 is larger in float32 than in float64; a norm of 2.5 + 1e-7 would be rounded to 2.5."""
+    sizes = (most * (1 + np.arange(-4, 20)[:, None] * 1e-7)).astype(dtype)
+    weight = torch.tensor(sizes)
+    torch.embedding_renorm_(weight, torch.arange(len(sizes)), most, float("inf"))
+    exact = sizes.astype(np.float64)
+    expected = np.where(exact > most, sizes * (most / (exact + 1e-7)).astype(dtype), sizes)
+    np.testing.assert_array_equal(torch.tensor(expected).array, weight.array)
+
+
 def test_padding_gets_no_gradient_not_even_nan():
     """The norm of a padding row of zeros has the gradient NaN, which must not reach the weight."""
     weight = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
