@@ -33,6 +33,55 @@ def test_ldl_solve_solves_with_the_factors(n: int, hermitian: bool, dtype: str) 
     torch.testing.assert_close(a @ x, b.expand_as(x), rtol=0, atol=1e4 * torch.finfo(a.dtype).eps)
 
 
+def plain_ldl(a: Any, hermitian: bool) -> tuple[Any, list[int]]:
+    """Factor a matrix (n, n) by Bunch and Kaufman's method, one pivot after another, each of which updates the rest."""
+    a, pivots, k = np.array(a), [], 0
+    alpha = (1 + 17**0.5) / 8
+
+    def size(x: Any) -> Any:
+        return abs(x.real) + abs(x.imag)
+
+    while k < len(a):
+        rest, rows, place = a[k:, k:], 1, 0
+        if hermitian:
+            np.fill_diagonal(rest, np.diagonal(rest).real)
+        if len(rest) > 1:
+            far = 1 + int(size(rest[1:, 0]).argmax())
+            corner, most = size(rest[0, 0]), size(rest[far, 0])
+            beside = size(np.delete(rest[far], far)).max()
+            if corner < alpha * most and corner * beside < alpha * most**2:
+                rows, place = (1, far) if size(rest[far, far]) >= alpha * beside else (2, far)
+        pair = [rows - 1, place]
+        rest[pair] = rest[pair[::-1]]
+        rest[:, pair] = rest[:, pair[::-1]]
+        below = rest[rows:, :rows].copy()
+        rest[rows:, :rows] = below @ np.linalg.inv(rest[:rows, :rows])
+        rest[rows:, rows:] -= rest[rows:, :rows] @ (below.conj() if hermitian else below).T
+        pivots += [k + place + 1] if rows == 1 else [-(k + place + 1)] * 2
+        k += rows
+    return np.tril(a), pivots
+
+
+@pytest.mark.parametrize("hermitian", [False, True])
+@pytest.mark.parametrize("n", [2, 31, 33, 65, 100])
+def test_factors_by_panels_are_those_of_the_plain_method(n: int, hermitian: bool) -> None:
+    a = symmetric(n, "complex128", hermitian) + torch.diag(torch.arange(n) % 3 * 2.0)
+    factors, pivots, _ = torch.linalg.ldl_factor_ex(a, hermitian=hermitian)
+    expected, expected_pivots = plain_ldl(a.cpu().numpy(), hermitian)
+    assert pivots.tolist() == expected_pivots
+    np.testing.assert_allclose(factors.cpu().numpy(), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_factors_of_a_singular_matrix_do_not_depend_on_how_its_symmetric_entries_are_rounded() -> None:
+    a = torch.zeros(8, 8, dtype=torch.float64)
+    for i, j, value in (
+        *((3, 0, -1), (3, 1, 2), (4, 3, -1), (4, 4, -1), (5, 1, -2), (5, 2, 1), (5, 3, -1)),
+        *((5, 5, 3), (6, 0, -1), (6, 2, 1), (6, 5, 1), (6, 6, 1), (7, 3, -1), (7, 5, -1)),
+    ):
+        a[i, j] = value
+    assert torch.linalg.ldl_factor_ex(a).LD.isfinite().all()
+
+
 def test_only_the_lower_triangle_is_read() -> None:
     a = symmetric(5, "complex128", hermitian=True)
     changed = torch.tril(a) + 3j * torch.eye(5) + torch.triu(torch.ones(5, 5), 1)

@@ -6,6 +6,7 @@ The method is that of Bunch and Kaufman (1977), the layout that of LAPACK's sytr
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from .solving import Solve
 from .triangular import tri_solve
 
 GROWTH = (1 + math.sqrt(17)) / 8  # for this threshold, two 1 x 1 pivots let entries grow as much as one 2 x 2 pivot
+PANEL = 32  # columns that are factored before the rest of the matrix is updated by a matrix product
 
 
 class LDLFactor(Function):
@@ -42,11 +44,13 @@ class LDLFactor(Function):
 
     def forward(self, x):
         n, lead = x.shape[-1], x.shape[:-2]
-        factors = np.tril(backend.to_numpy(x)).reshape(math.prod(lead), n, n)
+        lower = np.tril(backend.to_numpy(x))
+        whole = np.tril(lower, -1) + (adjoint if self.hermitian else mT)(lower)
+        factors = by_columns(whole).reshape(math.prod(lead), n, n)
         pivots = np.empty((len(factors), n), np.int32)
         each = zip(factors, pivots, strict=True)
         info = np.array([_factor_in_place(a, row, self.hermitian) for a, row in each], np.int32)
-        results = factors.reshape(x.shape), pivots.reshape(*lead, n), info.reshape(lead)
+        results = np.tril(factors).reshape(x.shape), pivots.reshape(*lead, n), info.reshape(lead)
         factors, *others = (backend.like(result, x) for result in results)
         return by_columns(factors), *others
 
@@ -56,49 +60,81 @@ class LDLFactor(Function):
 
 def _factor_in_place(a: Array, pivots: Array, hermitian: bool) -> int:
     """Replace the lower triangle of a matrix (n, n) by L and D, fill in the pivots (n), and return info."""
-    star = adjoint if hermitian else mT
-    a += star(np.tril(a, -1))
-    k = info = 0
-    while k < len(a):
-        rest = a[k:, k:]
-        if hermitian:
-            np.fill_diagonal(rest, np.diagonal(rest).real)
-        rows, place = _pivot(rest)
-        if place != rows - 1:
-            pair = [rows - 1, place]
-            rest[pair] = rest[pair[::-1]]
-            rest[:, pair] = rest[:, pair[::-1]]
-        block, below = rest[:rows, :rows], rest[rows:, :rows]
-        if rows == 1 and a.dtype.kind == "f" and block[0, 0]:  # without the overhead of LAPACK and BLAS
-            factor = below * (1 / block[0, 0])
-            rest[1:, 1:] -= factor * below.T
-            below[...] = factor
-        elif block.any():
-            factor = np.matmul(below, np.linalg.inv(block))
-            rest[rows:, rows:] -= np.matmul(factor, star(below))
-            below[...] = factor
-        else:
-            info = info or k + 1
-        pivots[k : k + rows] = k + place + 1 if rows == 1 else -(k + place + 1)
-        k += rows
-    a[...] = np.tril(a)
+    start = info = 0
+    while start < len(a):
+        done, zero = _factor_panel(a[start:, start:], pivots[start:], hermitian)
+        info = info or (start + zero if zero else 0)
+        pivots[start : start + done] += np.sign(pivots[start : start + done]) * start
+        start += done
     return info
 
 
-def _pivot(rest: Array) -> tuple[int, int]:
-    """Choose the next pivot: return the number of rows of the block, and the row to exchange with its last one."""
-    first = cabs1(rest[:, 0])
-    if len(first) == 1:
-        return 1, 0
-    far = int(first[1:].argmax()) + 1
-    corner, most = first[0], first[far]
+def _factor_panel(a: Array, pivots: Array, hermitian: bool) -> tuple[int, int]:
+    """Factor the first columns of a symmetric matrix (n, n) in place, and update the others by a matrix product.
+
+    Return how many columns, and the number of the first zero row of D.
+    """
+    n = len(a)
+    right = np.empty((min(n, PANEL + 1), n), a.dtype)  # D Lᴴ
+    exchanges = []
+    k = info = 0
+
+    def column(j: int) -> Array:
+        """Compute column j of what the columns before k leave of the matrix, from row k on."""
+        found = a[k:, j] - np.matmul(a[k:, :k], right[:k, j]) if k else a[:, j].copy()
+        if hermitian:
+            found[j - k] = found[j - k].real
+        return found
+
+    while k < min(n, PANEL):
+        columns, place = _pivot(column, k)
+        rows, stop = len(columns), k + len(columns)
+        if place != stop - 1:
+            pair, other = [stop - 1, place], [place, stop - 1]
+            a[pair], right[:, pair] = a[other], right[:, other]
+            a[k:, pair] = a[k:, other]
+            for x in columns:
+                x[[rows - 1, place - k]] = x[[place - k, rows - 1]]
+            exchanges.append((k, pair, other))
+        for i, x in enumerate(columns):
+            right[k + i, k:] = x.conj() if hermitian else x
+        if rows == 1 and (pivot := columns[0][0]) and a.dtype.kind == "f":  # without the overhead of LAPACK and BLAS
+            columns[0][1:] *= 1 / pivot
+            a[k:, k] = columns[0]
+        else:
+            a[k:, k:stop] = np.stack(columns, 1)
+            block = a[k:stop, k:stop]
+            if rows == 2:
+                block[0, 1] = block[1, 0].conj() if hermitian else block[1, 0]  # not singular, whatever was rounded
+            if block.any():
+                a[stop:, k:stop] = np.matmul(a[stop:, k:stop], np.linalg.inv(block))
+            else:
+                info = info or stop
+        pivots[k:stop] = place + 1 if rows == 1 else -(place + 1)
+        k = stop
+    if k < n:
+        a[k:, k:] -= np.matmul(a[k:, :k], right[:k, k:])
+    for before, pair, other in reversed(exchanges):  # LAPACK doesn't exchange the rows of finished columns
+        a[pair, :before] = a[other, :before]
+    return k, info
+
+
+def _pivot(column: Callable[[int], Array], k: int) -> tuple[list[Array], int]:
+    """Choose the next pivot: return the columns of its block, and the row to exchange with the block's last one."""
+    first = column(k)
+    size = cabs1(first)
+    if len(size) == 1:
+        return [first], k
+    far = int(size[1:].argmax()) + 1
+    corner, most = size[0], size[far]
     if corner >= GROWTH * most:
-        return 1, 0
-    other = cabs1(rest[far])
-    own, other[far] = other[far], 0
-    if corner >= GROWTH * most * (most / (largest := other.max())):
-        return 1, 0
-    return (1, far) if own >= GROWTH * largest else (2, far)
+        return [first], k
+    second = column(k + far)
+    size = cabs1(second)
+    own, size[far], size[0] = size[far], 0, most
+    if corner >= GROWTH * most * (most / (largest := size.max())):
+        return [first], k
+    return ([second] if own >= GROWTH * largest else [first, second]), k + far
 
 
 @numpy_spelling
