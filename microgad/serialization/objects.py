@@ -30,17 +30,19 @@ from .errors import FileError, shown
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace, functools.partial)
 _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` methods that run no code of a class
-# Packages of layers and of what they call, whose classes and functions are trusted.
-_OWN = ("microgad.nn.", "microgad.ops.", "torch.nn.")
+# Packages of layers and of what they and DataLoaders call, whose classes and functions are trusted.
+_OWN = ("microgad.nn.", "microgad.ops.", "microgad.utils.data.collate.", "torch.nn.")
+_DATA = ("dataloader", "dataset", "distributed", "sampler")
 # Those that are imported if a file names a class of theirs.
 _IMPORTED = (
     *_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.", "microgad.distributions.",
-    "microgad.optim.", "torch.optim.",
-    *(f"{root}.utils.data.{file}." for root in ("microgad", "torch") for file in ("dataset", "distributed", "sampler")),
+    *(f"{root}.{name}." for root in ("microgad", "torch") for name in ("optim", "amp", "cuda.amp")),
+    *(f"{root}.utils.data.{name}." for root in ("microgad", "torch") for name in _DATA),
 )  # fmt: skip
 # PyTorch's and torchvision's modules, and ours which have what is in all modules below them.
 _OURS = {
     "torch.nn.parallel.": "microgad.nn", "torch._C._nn.": "microgad.nn.functional",
+    "torch.cuda.amp.": "microgad.cuda.amp", "torch.utils.data._utils.collate.": "microgad.utils.data.collate",
     "torchvision.transforms.v2.": "microgad.transforms.v2", "torchvision.transforms.": "microgad.transforms",
     "torchvision.ops.": "microgad.porting.vision.ops",
 }  # fmt: skip
@@ -54,6 +56,7 @@ _HOMES = {
 # The beginnings of our modules' names, and those of PyTorch's and torchvision's; of several that fit, the first counts.
 _THEIRS = {
     "microgad.models.blocks": "torchvision.ops", "microgad.models.": "torchvision.models.",
+    "microgad.utils.data.collate": "torch.utils.data._utils.collate",
     "microgad.parameter": "torch.nn.parameter", **dict.fromkeys(("microgad.tensor", "microgad.size"), "torch"),
     "microgad.backend.devices": "torch", "microgad.": "torch.",
 }  # fmt: skip

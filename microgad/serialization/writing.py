@@ -32,9 +32,9 @@ def save(
     paths, or containers such as deques, frozensets and defaultdicts. Dtypes, strides, `requires_grad`, Parameters and
     subclasses of Tensor are kept. Tensors that share memory, and objects that occur twice, do so when they are loaded.
     A module is saved as its class's name and its attributes: `load` it with weights_only=False, after importing the
-    class. So are optimizers, schedules, datasets, samplers, distributions and transforms; a function is saved as its
-    name. Gradients and graphs are not saved. `_use_new_zipfile_serialization=False` writes the format of PyTorch before
-    1.6. The other arguments have no effect.
+    class. So are optimizers, schedules, datasets, samplers, DataLoaders, GradScalers, distributions and transforms; a
+    function is saved as its name. Gradients and graphs are not saved. `_use_new_zipfile_serialization=False` writes the
+    format of PyTorch before 1.6. The other arguments have no effect.
 
     The file is written under a temporary name and renamed at the end. So an interrupted `save`, or a full disk, leaves
     an older file as it was.

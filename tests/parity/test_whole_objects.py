@@ -132,6 +132,7 @@ OBJECTS = {
     "ConcatDataset": lambda lib: lib.utils.data.ConcatDataset([OBJECTS["Subset"](lib)] * 2),
     "RandomSampler": lambda lib: lib.utils.data.RandomSampler([1, 2, 3]),
     "BatchSampler": lambda lib: lib.utils.data.BatchSampler(lib.utils.data.SequentialSampler([1, 2, 3]), 2, False),
+    "DataLoader": lambda lib: lib.utils.data.DataLoader(OBJECTS["TensorDataset"](lib), 3, shuffle=True),
     "DistributedSampler": lambda lib: lib.utils.data.DistributedSampler([1, 2, 3], 2, 0),
     "Normal": lambda lib: lib.distributions.Normal(lib.zeros(2), 2.0),
     "Categorical": lambda lib: lib.distributions.Categorical(logits=lib.arange(3.0)),
@@ -154,7 +155,9 @@ def test_datasets_samplers_and_distributions_give_the_same_values(name, writer, 
         lib.manual_seed(0)
         parts = x.sample((3,)) if hasattr(x, "sample") else list(x)
         results.append(
-            np.concatenate([np.ravel(part) for row in parts for part in (row if type(row) is tuple else (row,))])
+            np.concatenate(
+                [np.ravel(part) for row in parts for part in (row if type(row) in (tuple, list) else (row,))]
+            )
         )
     np.testing.assert_allclose(*results, rtol=1e-6)
 

@@ -19,6 +19,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.serialization import FileError, objects
+from microgad.utils.data import DataLoader, TensorDataset
 
 from ..processes import run
 
@@ -396,6 +397,23 @@ def test_another_process_loads_models_that_it_has_not_imported(tmp_path: Path) -
     code = "import microgad, sys; print(type(microgad.load(sys.argv[1], weights_only=False)).__name__)"
     done = run("-c", code, str(tmp_path / "net.pt"))
     assert done.stdout == "SqueezeNet\n", done.stderr
+
+
+def test_loaders_and_scalers_go_on_where_they_were() -> None:
+    loader = DataLoader(TensorDataset(torch.arange(5)), 2, shuffle=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=1)
+    scaler.scale(torch.ones(1))
+    (loaded, other), batches = reloaded([loader, scaler], weights_only=False), []
+    for each in (loader, loaded):
+        torch.manual_seed(1)
+        batches.append([x.tolist() for _ in range(2) for (x,) in each])
+    assert batches[0] == batches[1]
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    other.scale(weight.sum()).backward()
+    other.step(optimizer)
+    other.update()
+    assert (weight.item(), other.get_scale(), scaler.get_scale()) == (0.5, 8.0, 4.0)
 
 
 def test_python_s_unpickler_reads_a_saved_namespace() -> None:

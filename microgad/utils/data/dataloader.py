@@ -57,7 +57,7 @@ class DataLoader(Generic[T_co]):
     tensor([3., 4.]) tensor([3, 4])
     """
 
-    _IterableDataset_len_called: int | None = None  # the dataset's length, once len() has asked for it
+    _IterableDataset_len_called: int | None  # the dataset's length, once len() has asked for it
     __initialized = False  # subclasses set PyTorch's `_DataLoader__initialized` to replace their samplers
 
     def __init__(
@@ -72,8 +72,8 @@ class DataLoader(Generic[T_co]):
             raise ValueError(f"num_workers option should be non-negative, but got {num_workers}")
         _warn_of_settings(num_workers, pin_memory)
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
-        if multiprocessing_context is not None:
-            _check_context(multiprocessing_context, num_workers)
+        self.num_workers, self.worker_init_fn, self.timeout = num_workers, worker_init_fn, timeout
+        self.multiprocessing_context = multiprocessing_context
         streams = isinstance(dataset, IterableDataset)
         if streams:
             _check_stream(shuffle=shuffle or None, sampler=sampler, batch_sampler=batch_sampler)
@@ -96,11 +96,10 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         default = default_convert if batch_sampler is None else default_collate
         self.collate_fn = default if collate_fn is None else collate_fn
-        self.num_workers, self.worker_init_fn, self.timeout = num_workers, worker_init_fn, timeout
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
         self.persistent_workers = persistent_workers
         self._iterator: Any = None
-        self.multiprocessing_context, self.in_order = multiprocessing_context, in_order
+        self._IterableDataset_len_called, self.in_order = None, in_order
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
         self.__initialized = True
 
@@ -132,6 +131,17 @@ class DataLoader(Generic[T_co]):
     def check_worker_number_rationality(self) -> None:
         """Warn if there are more workers than processor cores. Source: torch.utils.data.DataLoader."""
         _warn_of_settings(self.num_workers, False)
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        """How workers are started: a name or context of multiprocessing, or None."""
+        return self.__multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        if context is not None:
+            _check_context(context, self.num_workers)
+        self.__multiprocessing_context = context
 
     @property
     def _auto_collation(self) -> bool:
