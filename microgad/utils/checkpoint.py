@@ -72,7 +72,7 @@ def checkpoint(
     reentrant = use_reentrant is not False
     if reentrant and kwargs:
         raise ValueError(f"checkpoint: Unexpected keyword arguments: {', '.join(kwargs)}; give use_reentrant=False")
-    if reentrant and (context_fn or debug):
+    if reentrant and (context_fn not in (None, noop_context_fn) or debug):
         raise ValueError("checkpoint: Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     seen = not reentrant or any(isinstance(x, Tensor) and x.node is not None for x in args)
     if not seen:

@@ -211,3 +211,11 @@ def test_a_checkpoint_is_freed_without_the_garbage_collector():
 def test_an_unknown_determinism_check_is_refused():
     with pytest.raises(ValueError, match="determinism_check"):
         checkpoint(f, torch.ones(2), determinism_check="strict")
+
+
+def test_a_reentrant_checkpoint_takes_no_contexts_but_the_default_ones():
+    x = torch.tensor([0.5], requires_grad=True)
+    y = checkpoint(f, x, use_reentrant=True, context_fn=checkpoints.noop_context_fn)
+    assert torch.equal(y, f(x))
+    with pytest.raises(ValueError, match="only supported when use_reentrant=False"):
+        checkpoint(f, x, use_reentrant=True, context_fn=lambda: (torch.no_grad(), torch.no_grad()))
