@@ -72,6 +72,8 @@ def test_the_backward_of_an_autograd_function_is_not_conjugated():
 def test_the_conjugate_of_a_part_follows_writes_to_the_whole():
     x = torch.arange(5) * (1 + 1j)
     part, every_second = x[1:].conj(), x[1::2].conj()
+    of_conjugate = part[1:].conj()
     x[3] = 7 - 2j
     assert part.tolist() == [1 - 1j, 2 - 2j, 7 + 2j, 4 - 4j]
     assert every_second.tolist() == [1 - 1j, 7 + 2j]
+    assert of_conjugate.tolist() == [2 + 2j, 7 - 2j, 4 + 4j]

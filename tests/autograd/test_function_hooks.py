@@ -1,6 +1,7 @@
 """Function hooks: they are called for every operation of a block, in forward and backward."""
 
 import io
+import itertools
 
 import pytest
 
@@ -56,14 +57,13 @@ def test_hooks_nest_and_one_entered_twice_is_called_once():
 
 
 def test_hooks_may_be_exited_in_the_order_in_which_they_were_entered():
-    first, second = CountHook(), CountHook()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__()
-    torch.ones(2).exp()
-    second.__exit__()
-    torch.ones(2).exp()
-    assert (first.calls["Exp"], second.calls["Exp"]) == (0, 1)
+    hooks = [CountHook(), CountHook(), CountHook()]
+    for hook in hooks:
+        hook.__enter__()
+    for i in (1, 0, 2):  # first the one in the middle
+        hooks[i].__exit__()
+        torch.ones(2).exp()
+    assert [hook.calls["Exp"] for hook in hooks] == [1, 0, 2]
 
 
 def test_an_error_in_a_hook_is_raised_by_the_operation():
@@ -118,6 +118,23 @@ def test_an_operation_that_raises_is_not_timed():
                 torch.ones(2) @ torch.ones(3)
         torch.ones(2).exp()
     assert list(times.seconds) == ["Exp"]
+
+
+def test_the_time_of_operations_inside_of_an_operation_is_theirs(monkeypatch):
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.square() * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad.exp()
+
+    monkeypatch.setattr("time.perf_counter", itertools.count().__next__)  # each look at the clock takes a second
+    with TimeHook() as times:
+        Cube.apply(torch.ones(2, requires_grad=True)).sum().backward()
+    assert times.seconds == {"Pow": 1, "Mul": 1, "Cube": 5 - 2, "Sum": 1, "Exp": 1}
+    assert times.backward_seconds == {"Sum": 1, "Cube": 3 - 1}
 
 
 def test_print_hook_names_operations_modules_dtypes_and_shapes():

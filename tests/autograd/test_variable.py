@@ -135,3 +135,13 @@ def test_a_walk_goes_on_where_a_custom_function_gives_no_gradient() -> None:
     Stop.apply(y).sum().backward()
     assert seen == [None]
     assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_a_hook_is_removed_also_after_data_of_another_shape_was_assigned() -> None:
+    x = torch.ones(2, requires_grad=True)
+    seen: list[torch.Tensor] = []
+    handle = x.register_hook(seen.append)
+    x.data = torch.ones(3)
+    handle.remove()
+    x.sum().backward()
+    assert seen == []

@@ -33,6 +33,23 @@ def test_hooks_run_in_order_around_forward():
     assert seen == ["before 0", ("before 1", True, [1, 1]), "before 2", ("after", True, [1, 1], [2, 3])]
 
 
+def test_hooks_of_all_modules_run_before_a_modules_own():
+    layer, seen, everywhere = Affine(), [], torch.nn.modules.module
+    layer.register_forward_pre_hook(lambda m, args: seen.append("own before"))
+    layer.register_forward_hook(lambda m, args, out: seen.append("own after"))
+    layer.register_full_backward_pre_hook(lambda m, go: seen.append("own before backward"))
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append("own after backward"))
+    with (
+        everywhere.register_module_forward_pre_hook(lambda m, args: seen.append("before")),
+        everywhere.register_module_forward_hook(lambda m, args, out: seen.append("after")),
+        everywhere.register_module_full_backward_pre_hook(lambda m, go: seen.append("before backward")),
+        everywhere.register_module_full_backward_hook(lambda m, gi, go: seen.append("after backward")),
+    ):
+        layer(tensor(1.0, 1.0)).sum().backward()
+    times = ["before", "after", "before backward", "after backward"]
+    assert seen == [words for time in times for words in (time, f"own {time}")]
+
+
 def test_hooks_replace_arguments_and_results():
     layer = Affine()
     with layer.register_forward_pre_hook(lambda m, args: args[0] * 10):
@@ -74,6 +91,10 @@ def test_hooks_with_always_call_are_called_after_an_error_and_their_own_errors_w
     with pytest.raises(RuntimeError):
         layer(torch.ones(7))
     assert seen == [None]
+    layer.register_forward_hook(lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True, always_call=True)
+    with pytest.raises(RuntimeError):
+        layer(torch.ones(7), shift=1.0)
+    assert seen == [None, None, {"shift": 1.0}]
     layer.register_forward_hook(lambda m, args, out: 1 / 0, always_call=True)
     with pytest.warns(UserWarning, match="ZeroDivisionError"), pytest.raises(RuntimeError, match="Mul"):
         layer(torch.ones(7))
@@ -222,6 +243,18 @@ def test_backward_hooks_record_nothing_under_no_grad():
         y = layer(x)
     assert y.node is None
     assert seen == []
+
+
+def test_backward_hooks_see_no_tangents():
+    layer, seen = Affine(), []
+
+    def hook(module, grad_input, grad_output):
+        seen.append(grad_output)
+        return (grad_input[0] * 5,)
+
+    layer.register_full_backward_hook(hook)
+    _, tangent = torch.func.jvp(layer, (tensor(1.0, 1.0),), (tensor(1.0, 0.0),))
+    assert (tangent.tolist(), seen) == ([2, 0], [])
 
 
 def test_backward_hooks_warn_about_outputs_of_other_types():

@@ -97,6 +97,18 @@ def test_a_layer_is_recorded_and_edited_under_the_first_of_its_names():
     assert tape.replay(edits={"0": 0.0})
 
 
+def test_a_view_derived_again_after_a_write_has_the_path_of_the_write():
+    class Written(nn.Module):
+        def forward(self, x):
+            y = x * 2
+            view = y[0]
+            y.mul_(3)
+            return view
+
+    view = nn.Sequential(Written())(torch.ones(2, requires_grad=True))
+    assert view.node.path == "0"
+
+
 def test_paths_with_a_common_prefix_are_not_confused():
     class Block(nn.Module):
         def __init__(self, act):

@@ -198,6 +198,28 @@ def test_a_failed_assignment_keeps_all_original_parameters(wrong):
     assert layer.weight.item() == before
 
 
+def test_an_assignment_goes_back_through_parametrizations_in_reverse():
+    class Exp(nn.Module):
+        def forward(self, x):
+            return x.exp()
+
+        def right_inverse(self, x):
+            return x.log()
+
+    class Shift(nn.Module):
+        def forward(self, x):
+            return x + 1
+
+        def right_inverse(self, x):
+            return x - 1
+
+    layer = nn.Linear(1, 1)
+    for each in (Exp(), Shift()):
+        utils.parametrize.register_parametrization(layer, "weight", each)
+    layer.weight = torch.tensor([[3.0]])
+    torch.testing.assert_close(layer.weight, torch.tensor([[3.0]]))
+
+
 def test_spectral_norm_along_a_missing_dimension_raises():
     with pytest.raises(RuntimeError, match="permute: number of dimensions in the tensor input does not match"):
         nn.utils.spectral_norm(nn.BatchNorm1d(2), dim=1)
