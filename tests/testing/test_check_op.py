@@ -477,3 +477,22 @@ def test_a_rare_failure_is_repeated_when_hypothesis_replays_the_example():
         check_for_all("Square", squares, [rare], 500)
     with pytest.raises(AssertionError, match="rare"):
         check_for_all("Square", squares, [rare], 1)
+
+
+def test_a_failure_of_another_operation_is_not_replayed():
+    """Hypothesis doesn't shrink what it replays, so that the message would show the other's example."""
+    seen = []
+
+    def of_many_axes(case):
+        assert case.inputs[0].ndim < 2
+
+    def of_no_input(case):
+        seen.append(case.inputs[0].ndim)
+        raise AssertionError
+
+    settings.register_profile("replayed", settings(), phases=list(Phase), database=InMemoryExampleDatabase())
+    settings.load_profile("replayed")
+    for name, law in (("Square", of_many_axes), ("Cube", of_no_input)):
+        with pytest.raises(AssertionError, match="breaks the law"):
+            check_for_all(name, squares, [law], 100)
+    assert seen[-1] == 0

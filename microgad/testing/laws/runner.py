@@ -231,7 +231,8 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
         seen.add(case)
         on_example.get()()
 
-    every_example_obeys.__qualname__ = f"{name}: every example obeys"  # the key under which hypothesis stores failures
+    # Part of the key under which hypothesis stores failures: others' would be replayed, and wouldn't be shrunk.
+    every_example_obeys._hypothesis_internal_add_digest = name.encode()  # type: ignore[attr-defined]
     options: dict[str, Any] = {} if examples is None else {"max_examples": examples}
     options |= {"deadline": None, "report_multiple_bugs": False, "suppress_health_check": list(HealthCheck)}
     options["print_blob"] = False  # the decorator that it names is for a test with @given: the code to paste is above
