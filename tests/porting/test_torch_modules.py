@@ -207,7 +207,13 @@ def test_cuda_without_a_gpu() -> None:
         pytest.skip("there is one")
     assert torch.accelerator.current_accelerator() is None
     assert (torch.cuda.device_count(), torch.cuda.memory_allocated()) == (0, 0)
+    assert (torch.accelerator.max_memory_allocated(), torch.accelerator.memory_reserved()) == (0, 0)
     torch.cuda.synchronize()
+    torch.accelerator.reset_peak_memory_stats()
+    with torch.accelerator.device_index(-1):
+        for module in (torch.cuda, torch.accelerator):
+            with pytest.raises(RuntimeError, match="needs CuPy"):
+                module.current_stream()
     with pytest.raises(RuntimeError, match="needs CuPy"):
         torch.cuda.current_device()
 
