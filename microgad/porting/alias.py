@@ -44,6 +44,7 @@ MODULES = {
     "torch.cuda.amp.grad_scaler": "microgad.cuda.amp",
     "torch.cuda.memory": "microgad.cuda",
     "torch.cuda.random": "microgad.cuda",
+    "torch.distributed.elastic.multiprocessing.errors": "microgad.porting.torch_modules.distributed.elastic",
     "torch.distributions.exp_family": "microgad.distributions.distribution",
     "torch.profiler.profiler": "microgad.profiler",
     "torch.utils.data._utils.collate": "microgad.utils.data.collate",

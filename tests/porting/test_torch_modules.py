@@ -297,6 +297,51 @@ def test_positional_arguments_have_torchs_order() -> None:
         torch.distributed.destroy_process_group()
 
 
+def test_collectives_of_a_group_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    distributed, x = torch.distributed, torch.arange(4.0)
+    for call in (distributed.get_process_group_ranks, distributed.monitored_barrier):
+        with pytest.raises(ValueError, match="has not been initialized"):
+            call()
+    with pytest.raises(RuntimeError, match="LOCAL_RANK is not in the environment"):
+        distributed.get_node_local_rank()
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    distributed.init_process_group("gloo", world_size=1, rank=0)
+    try:
+        assert (distributed.get_node_local_rank(1), distributed.get_process_group_ranks()) == (0, [0])
+        world = distributed.GroupMember.WORLD
+        assert distributed.get_global_rank(world, 0) == distributed.get_group_rank(world, 0) == 0
+        for collect in (
+            lambda out: distributed.reduce_scatter(out, [x]),
+            lambda out: distributed.all_to_all([out], [x]),
+            lambda out: distributed.all_to_all_single(out, x),
+        ):
+            out = torch.zeros(4)
+            collect(out)
+            assert torch.equal(out, x)
+        objects: list[object] = [None, None]
+        distributed.gather_object("a", objects, dst=0)
+        assert objects == ["a", None]
+        distributed.scatter_object_list(objects, ["b"], src=0)
+        assert objects == ["b", None]
+        for incomplete in (lambda: distributed.gather_object("a"), lambda: distributed.scatter_object_list(objects)):
+            with pytest.raises(ValueError, match="must"):
+                incomplete()
+        distributed.monitored_barrier()
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_a_decorated_main_function_of_torchrun_runs() -> None:
+    program = (
+        "from torch.distributed.elastic.multiprocessing.errors import record\n"
+        "@record\ndef main(): print('done')\n"
+        "main()"
+    )
+    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    assert result.stdout == "done\n", result.stderr
+
+
 def test_future_can_only_be_completed_once() -> None:
     for end in ("set_result", "set_exception"):
         future: torch.futures.Future[object] = torch.futures.Future()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import enum
 import os
+from datetime import timedelta
 from typing import Any
 
-from ....errors import UnsupportedError
+from ....errors import ArgumentError, UnsupportedError
 from . import device_mesh as device_mesh
+from . import elastic as elastic
 from . import fsdp as fsdp
 from . import tensor as tensor
 from .device_mesh import DeviceMesh as DeviceMesh
 from .device_mesh import init_device_mesh as init_device_mesh
 
 _group: dict[str, Any] = {}
+default_pg_timeout = timedelta(minutes=30)  # of collectives, which here need no time
 
 
 class ProcessGroup:
@@ -42,6 +45,9 @@ class group:
     """The existing groups. Source: torch.distributed.group."""
 
     WORLD = ProcessGroup()
+
+
+GroupMember = group
 
 
 class ReduceOp(enum.Enum):
@@ -75,12 +81,21 @@ def is_nccl_available() -> bool:
     return False
 
 
-is_mpi_available = is_ucc_available = is_torchelastic_launched = is_nccl_available
+is_mpi_available = is_ucc_available = is_xccl_available = is_torchelastic_launched = is_nccl_available
 
 
 def is_gloo_available() -> bool:
     """Return True: "gloo" is the default backend of the group of one. Source: torch.distributed.is_gloo_available."""
     return True
+
+
+def is_backend_available(backend: str) -> bool:
+    """Whether it is "gloo". Source: torch.distributed.is_backend_available.
+
+    >>> torch.distributed.is_backend_available("gloo"), torch.distributed.is_backend_available("nccl")
+    (True, False)
+    """
+    return backend.lower() == "gloo"
 
 
 def init_process_group(
@@ -120,6 +135,36 @@ def get_world_size(group: Any = None) -> int:
     return 1
 
 
+def get_node_local_rank(fallback_rank: int | None = None) -> int:
+    """Return the variable LOCAL_RANK, which torchrun sets, or else the fallback; RuntimeError without either.
+
+    Source: torch.distributed.get_node_local_rank.
+
+    >>> torch.distributed.get_node_local_rank(fallback_rank=0)
+    0
+    """
+    found = os.environ.get("LOCAL_RANK", fallback_rank)
+    if found is None:
+        raise ArgumentError("LOCAL_RANK is not in the environment: pass fallback_rank for a program of one process")
+    return int(found)
+
+
+def get_process_group_ranks(group: Any = None) -> list[int]:
+    """Return [0]. Raises ValueError if no group was made. Source: torch.distributed.get_process_group_ranks."""
+    _require_group()
+    return [0]
+
+
+def get_global_rank(group: Any, group_rank: int) -> int:
+    """Return the rank: the group is the world. Source: torch.distributed.get_global_rank."""
+    return group_rank
+
+
+def get_group_rank(group: Any, global_rank: int) -> int:
+    """Return the rank: the group is the world. Source: torch.distributed.get_group_rank."""
+    return global_rank
+
+
 def get_backend(group: Any = None) -> str:
     """Return the group's backend. Raises ValueError if no group was made. Source: torch.distributed.get_backend."""
     _require_group()
@@ -141,6 +186,11 @@ def new_group(ranks: Any = None, **options: Any) -> ProcessGroup:
 def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None) -> Work | None:
     """Do nothing: there is no other process to wait for. Source: torch.distributed.barrier."""
     return _require_group(async_op)
+
+
+def monitored_barrier(group: Any = None, timeout: Any = None, wait_all_ranks: bool = False) -> None:
+    """Do nothing: there is no other process to wait for. Source: torch.distributed.monitored_barrier."""
+    _require_group()
 
 
 def all_reduce(tensor: Any, op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False) -> Work | None:
@@ -193,10 +243,54 @@ def reduce_scatter_tensor(
     return all_gather_into_tensor(output, input, group, async_op)
 
 
+def reduce_scatter(
+    output: Any, input_list: list[Any], op: Any = ReduceOp.SUM, group: Any = None, async_op: bool = False
+) -> Work | None:
+    """Copy the only Tensor of the list into the output. Source: torch.distributed.reduce_scatter."""
+    return scatter(output, input_list, group=group, async_op=async_op)
+
+
+def all_to_all(
+    output_tensor_list: list[Any], input_tensor_list: list[Any], group: Any = None, async_op: bool = False
+) -> Work | None:
+    """Copy the only Tensor of one list into that of the other. Source: torch.distributed.all_to_all."""
+    return all_gather(output_tensor_list, input_tensor_list[0], group, async_op)
+
+
+def all_to_all_single(
+    output: Any, input: Any, output_split_sizes: Any = None, input_split_sizes: Any = None, group: Any = None,
+    async_op: bool = False,
+) -> Work | None:  # fmt: skip
+    """Copy the input into the output. Source: torch.distributed.all_to_all_single."""
+    return all_gather_into_tensor(output, input, group, async_op)
+
+
 def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
     """Store the object in the list. Source: torch.distributed.all_gather_object."""
     _require_group()
     object_list[0] = obj
+
+
+def gather_object(
+    obj: Any, object_gather_list: list[Any] | None = None, dst: Any = None, group: Any = None, group_dst: Any = None
+) -> None:
+    """Store the object in the list. Raises ValueError without one. Source: torch.distributed.gather_object."""
+    if object_gather_list is None:
+        raise ValueError("gather_object: Argument object_gather_list must be specified on destination rank")
+    all_gather_object(object_gather_list, obj)
+
+
+def scatter_object_list(
+    scatter_object_output_list: list[Any], scatter_object_input_list: list[Any] | None = None, src: Any = None,
+    group: Any = None, group_src: Any = None,
+) -> None:  # fmt: skip
+    """Store the only object of the second list in the first. Raises ValueError without one.
+
+    Source: torch.distributed.scatter_object_list.
+    """
+    if scatter_object_input_list is None:
+        raise ValueError("scatter_object_list: source rank must provide non-None scatter_object_input_list")
+    all_gather_object(scatter_object_output_list, scatter_object_input_list[0])
 
 
 def gather(
