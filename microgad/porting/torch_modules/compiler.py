@@ -63,6 +63,11 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
 _disable_dynamo = disable
 
 
+def nested_compile_region(fn: Any = None, **options: Any) -> Any:
+    """Return the function unchanged; also as a decorator. Source: torch.compiler.nested_compile_region."""
+    return disable(fn)
+
+
 def allow_in_graph(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function unchanged. Source: torch.compiler.allow_in_graph."""
     return fn
