@@ -1,5 +1,6 @@
 """nn.utils: clipping of gradients, parameters as one vector, parametrizations and pruning."""
 
+import copy
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,6 +27,9 @@ def test_clip_grad_norm_scales_gradients_only_if_their_norm_is_too_large():
     assert parameters[1].grad.tolist() == pytest.approx([0, 0.8])
     assert utils.clip_grad_norm_(iter(parameters), 10.0).item() == pytest.approx(1)
     assert parameters[1].grad.tolist() == pytest.approx([0, 0.8])
+    (tiny,) = with_gradients([1e-6])
+    utils.clip_grad_norm_(tiny, 1e-6)
+    assert tiny.grad.item() == pytest.approx(0.5e-6)  # 1e-6 is added to the norm, as in PyTorch
 
 
 def test_a_tape_shows_what_clipped_gradients_are_multiplied_by():
@@ -218,6 +222,70 @@ def test_an_assignment_goes_back_through_parametrizations_in_reverse():
         utils.parametrize.register_parametrization(layer, "weight", each)
     layer.weight = torch.tensor([[3.0]])
     torch.testing.assert_close(layer.weight, torch.tensor([[3.0]]))
+
+
+class Sum(nn.Module):
+    """A parametrization of two originals."""
+
+    def forward(self, a, b):
+        return a + b
+
+    def right_inverse(self, x):
+        return x / 4, x * 0.75
+
+
+def test_a_parametrization_gets_the_modules_training_mode():
+    layer = utils.parametrize.register_parametrization(nn.Linear(1, 1).eval(), "weight", Sum())
+    assert not layer.parametrizations.weight[0].training
+
+
+def test_a_parametrized_buffer_becomes_a_buffer_again():
+    layer = utils.parametrize.register_parametrization(nn.BatchNorm1d(2), "running_var", Sum())
+    layer.running_var = torch.tensor([4.0, 8.0])
+    utils.parametrize.remove_parametrizations(layer, "running_var")
+    assert dict(layer.named_buffers())["running_var"].tolist() == [4, 8]
+
+
+def test_a_deep_copy_of_a_parametrized_module_has_originals_of_its_own():
+    layer = utils.parametrize.register_parametrization(nn.Linear(1, 1), "weight", Sum())
+    other, before = copy.deepcopy(layer), layer.weight.item()
+    other.weight = torch.tensor([[before + 1]])
+    assert layer.weight.item() == before
+
+
+def test_complex_weights_may_be_orthogonal_or_have_spectral_norm_1():
+    orthogonal, spectral = (nn.Linear(3, 3, dtype=torch.complex128) for _ in range(2))
+    utils.parametrizations.orthogonal(orthogonal)
+    with torch.no_grad():
+        for p in (orthogonal.parametrizations.weight.original, spectral.weight):
+            p.copy_(torch.randn(3, 3, dtype=torch.complex128))
+    utils.parametrizations.spectral_norm(spectral, n_power_iterations=100)
+    one = torch.eye(3, dtype=torch.complex128)
+    torch.testing.assert_close(orthogonal.weight.mH @ orthogonal.weight, one)
+    torch.testing.assert_close(torch.linalg.svdvals(spectral.weight)[0], torch.ones((), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("apply", [utils.spectral_norm, utils.parametrizations.spectral_norm])
+def test_backward_goes_through_two_calls_of_a_module_with_spectral_norm(apply):
+    layer = apply(nn.Linear(3, 3, bias=False).double())
+    first, second = (layer(torch.ones(1, 3).double()).sum() for _ in range(2))
+    (first + second).backward()
+    assert all(p.grad is not None for p in layer.parameters())
+
+
+def test_spectral_norm_loads_the_first_layout_of_its_state():
+    layer = utils.spectral_norm(nn.Linear(3, 2, bias=False)).eval()
+    original, u = torch.randn(2, 3), torch.tensor([0.6, 0.8])
+    layer.load_state_dict({"weight_orig": original, "weight": original / 3, "weight_u": u})
+    layer(torch.ones(3))
+    torch.testing.assert_close(layer.weight, original / 3)
+
+
+def test_channels_along_a_negative_dimension_are_pruned_by_their_norms():
+    layer = nn.Linear(3, 2)
+    layer.weight.data = torch.tensor([[1.0, 2.0, -3.0], [-1.0, 9.0, 0.0]])
+    utils.prune.ln_structured(layer, "weight", amount=1, n=1, dim=-1)
+    assert layer.weight_mask.tolist() == [[0, 1, 1]] * 2
 
 
 def test_spectral_norm_along_a_missing_dimension_raises():
