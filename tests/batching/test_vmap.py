@@ -117,10 +117,11 @@ def test_functions_without_a_batched_form_equal_a_loop(name: str) -> None:
 
 @pytest.mark.parametrize("falls_back", [False, True])
 def test_writes_of_shared_values_happen_once(falls_back: bool) -> None:
-    steps, rows = torch.zeros(2), torch.zeros(2, 3).double()
+    steps, rows, unknown = torch.zeros(2), torch.zeros(2, 3).double(), torch.zeros(1)
 
     def function(x):
         steps[1] += 1
+        unknown[0] = float("nan")
         rows.mul_(2)
         rows[0] += 1
         new = torch.zeros(3).double()
@@ -135,7 +136,7 @@ def test_writes_of_shared_values_happen_once(falls_back: bool) -> None:
     with torch.record():  # computes one sample after another
         vmap(function)(X)
     vmap(vmap(function))(X[None].expand(2, 5, 3))
-    assert (steps.tolist(), rows.tolist()) == ([0, 3], [[7] * 3, [0] * 3])
+    assert (steps.tolist(), rows.tolist(), unknown.isnan().all()) == ([0, 3], [[7] * 3, [0] * 3], True)
 
 
 def test_writes_of_different_values_raise_and_are_undone() -> None:
