@@ -342,6 +342,14 @@ def test_a_view_is_made_as_every_operation_makes_its_result(
     assert describe(cls.apply) == describe(general)
 
 
+def test_a_view_of_a_leaf_that_is_detached_in_place_may_be_differentiated_after_a_write():
+    x = torch.ones(4, requires_grad=True)
+    view = x[:2]
+    x.detach_().fill_(3)
+    (view * view).sum().backward()
+    assert (x.grad, view.requires_grad) == (None, True)
+
+
 def test_writes_to_views_of_views_take_linear_time():
     """A chain of reshapes is one step once its end has been written to."""
     x = torch.ones(6, requires_grad=True)
