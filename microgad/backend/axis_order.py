@@ -34,7 +34,10 @@ def laid_out_as_operands(out: Array, operands: Sequence[Any]) -> Array:
         if 0 not in first.strides:
             wide_first = sorted(range(out.ndim), key=lambda axis: (first.strides[axis], out.shape[axis]), reverse=True)
             return lying(out, wide_first)
-    return lying(out, order_by(out.shape, *[_spread(x, out.shape) for x in operands if getattr(x, "ndim", 0)]))
+    arrays = [x for x in operands if getattr(x, "ndim", 0)]
+    if 1 not in out.shape and all(x.flags.c_contiguous for x in (out, *arrays)):
+        return out  # the strides, 0 where an operand is expanded, agree with the order of the axes
+    return lying(out, order_by(out.shape, *[_spread(x, out.shape) for x in arrays]))
 
 
 def _spread(x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:

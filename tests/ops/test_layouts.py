@@ -12,7 +12,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 from microgad import Tensor
-from microgad.backend import copies
+from microgad.backend import axis_order, copies
 from microgad.backend.copies import copied_row_major, copy_into, faster_copy
 from microgad.ops.support import fast_numpy, layouts
 
@@ -139,6 +139,30 @@ def test_elementwise_results_have_the_strides_of_their_input(operation: Callable
 )
 def test_results_of_expanded_inputs_are_contiguous(operation: Callable[[Tensor], Tensor]) -> None:
     assert operation(torch.arange(2.0).expand(3, 2)).stride() == (2, 1)
+
+
+def test_results_of_broadcast_operands_in_rows_lie_as_pytorch_s_iterator_would_have_them(rng: Any) -> None:
+    for _ in range(500):
+        shape = rng.integers(1, 4, rng.integers(1, 5))
+        thin = [np.where(rng.random(len(shape)) < 0.6, shape, 1) for _ in range(3)]
+        operands = [np.zeros(sizes[rng.integers(len(shape)) :]) for sizes in thin]
+        operands = [np.copy(x.T).T if rng.random() < 0.2 else x for x in operands]
+        out = sum(operands)
+        if out.shape != operands[0].shape:
+            order = axis_order.order_by(out.shape, *[axis_order._spread(x, out.shape) for x in operands])
+            expected = axis_order.lying(out, order)
+            assert axis_order.laid_out_as_operands(out, operands).strides == expected.strides
+
+
+@pytest.mark.host("times of NumPy")
+def test_small_masks_that_broadcast_take_little_longer_than_whole_ones() -> None:
+    x, mask = torch.ones(4, 16, 2), torch.ones(4, 16, 2) > 0
+    column = mask[..., :1].clone()
+
+    def calls(mask: Tensor) -> Callable[[], Any]:
+        return lambda: [torch.where(mask, x, 0) for _ in range(20)]
+
+    assert_takes(1.7, calls(column), calls(mask))
 
 
 def test_copies_of_a_part_have_no_gaps_around_axes_of_length_1() -> None:
