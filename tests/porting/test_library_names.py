@@ -185,7 +185,8 @@ with torch._dynamo.utils.disable_cache_limit(), torch._dynamo.config.patch(recom
 print(torch._dynamo.config.patch("verbose", False)(abs)(-2), counters["stats"]["calls_captured"])
 print(issubclass(TorchDynamoException, RuntimeError), torch._dynamo.exc.Unsupported.__name__ != "")
 model = torch._dynamo.optimize("inductor", dynamic=True)(torch.nn.ReLU())
-print(torch._dynamo.list_backends(), model._orig_mod, torch.compiler.nested_compile_region(max_reuse_entries=1)(abs)(-3))
+region = torch.compiler.nested_compile_region(max_reuse_entries=1)(abs)
+print(torch._dynamo.list_backends(), model._orig_mod, region(-3))
 """
     found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
     assert found.stdout == "2 0\nTrue True\n[] ReLU() 3\n", found.stderr
