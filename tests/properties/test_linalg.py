@@ -315,3 +315,14 @@ ldl = computes(LDLFactor, solved_by_ldl, solved_by_numpy, st.tuples(tensors((2, 
 def test_values_of_functions_without_a_derivative():
     for entry in (eigenvalues, singular_values, symmetric_eigenvalues, rank, geqrf, ldl):
         entry.run()
+
+
+def test_lobpcg_solves_the_generalized_problem_of_hermitian_matrices():
+    a, b = (torch.randn(5, 5, dtype=torch.complex128) for _ in range(2))
+    a, b = a + a.mH, b @ b.mH + torch.eye(5)
+    expected = np.sort(np.linalg.eigvals(np.linalg.solve(b.numpy(), a.numpy())).real)
+    for largest, which in ((True, expected[:-3:-1]), (False, expected[:2])):
+        values, vectors = torch.lobpcg(a, 2, b, largest=largest)
+        np.testing.assert_allclose(values.numpy(), which, atol=1e-12)
+        np.testing.assert_allclose((a @ vectors).numpy(), (b @ vectors * values).numpy(), atol=1e-12)
+        np.testing.assert_allclose((vectors.mH @ b @ vectors).numpy(), np.eye(2), atol=1e-12)
