@@ -59,10 +59,10 @@ class Scaled(torch.Function):
         return grad * self.wrong
 
 
-def guess(function, *args, order=1):
+def guess(function, *args, order=1, **options):
     """The likely mistake that the failed check of a function guesses; empty if it has no guess."""
     with pytest.raises(GradcheckError) as caught:
-        check_grads(function, args, order=order)
+        check_grads(function, args, order=order, **options)
     mistake = likely_mistake(caught.value.finding)
     assert mistake is None or f"It looks like {mistake}" in str(caught.value)
     return mistake or ""
@@ -128,6 +128,37 @@ class WrongWhere(torch.Function):
 def test_a_derivative_that_is_wrong_only_at_the_given_values_is_neither_0_nor_a_multiple(at, x, where, instead):
     mistake = guess(lambda x, y: WrongWhere.apply(x, y, at=at, instead=instead), leaf(*x), leaf(1))
     assert mistake == (f"ties: wrong only where input 0 {where}" if where else "")
+
+
+class Leak(torch.Function):
+    """x, or a tenth of it if it is negative, with a hundredth as the derivative there and `at_zero` at 0."""
+
+    def forward(self, x):
+        return np.where(x > 0, x, 0.1 * x)
+
+    def grad_x(self, grad, x):
+        return grad * np.where(x > 0, 1.0, np.where(x < 0, 0.01, self.at_zero))
+
+
+def test_a_derivative_that_is_wrong_on_one_side_of_a_kink_is_not_wrong_only_there():
+    """The example shrinks to 0, where the one-sided derivatives are 0.1 and 1."""
+    mistake = guess(lambda x: Leak.apply(x, at_zero=0.01), leaf(0.0), kinks="accept")
+    assert mistake == "a factor: the analytical derivative is 1/10 × the numerical one"
+
+
+class Hyperbola(torch.Function):
+    """√(1 + x²), whose derivative lacks x."""
+
+    def forward(self, x):
+        return np.sqrt(1 + x * x)
+
+    def grad_x(self, grad, out):
+        return grad / out
+
+
+def test_a_function_that_looks_alike_near_zero_is_not_named():
+    """At 0 the derivative is that of cosh, and very near to 0 it is within the error; the wrong one is out there."""
+    assert guess(Hyperbola.apply, leaf(0.0)) == ""
 
 
 class Growth(torch.Function):

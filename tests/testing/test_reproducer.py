@@ -376,3 +376,20 @@ def test_a_pytorch_function_is_wrapped_in_torch_function():
     code = as_code(found)
     assert "from microgad.testing import check_grads, torch_function\n" in code
     assert code.endswith("check_grads(torch_function(f), (x0,), order=1)")
+
+
+class StepAtZero(torch.Function):
+    """|x|, whose derivative at 0 is 5."""
+
+    def forward(self, x):
+        return np.abs(x)
+
+    def grad_x(self, grad, x):
+        return grad * np.where(x == 0, 5.0, np.sign(x))
+
+
+def test_the_code_of_what_is_wrong_at_a_kink_finds_it_again():
+    with pytest.raises(GradcheckError, match=r"on a kink: any value between .*, but 5\.0 isn't") as first:
+        check_grads(StepAtZero, (torch.zeros(1, dtype=torch.float64, requires_grad=True),), kinks="accept")
+    with pytest.raises(GradcheckError, match="any value between"):
+        exec(compile(as_code(first.value.finding), "<pasted>", "exec"), {})

@@ -37,7 +37,8 @@ class Finding:
     partial: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})  # positional and keyword arguments of a partial
     adapter: str = ""  # "vjp" for a function with a handwritten derivative, "torch" for one of torch, else empty
     elsewhere: Finding | None = None  # the same at perturbed inputs, to rule out accidental matches
-    at_kink: bool = False  # whether it is NaN or infinite at a kink, between finite one-sided derivatives
+    at_kink: bool = False  # whether it is at a kink, and isn't between the one-sided derivatives, which are finite
+    kinks: str = "move"  # as given to the check
     only_here: bool = False  # whether the derivative is right at perturbed inputs
 
     def excess(self) -> Array:

@@ -70,9 +70,8 @@ def as_code(finding: Finding, check: str = "check_grads", **options: Any) -> str
         source = _argument(lines, f"bound{i}", value)
         bound.append(f"{name}={source}" if name else source)
     called = _partial(op, bound)
-    settings = [
-        f"{name}={_argument(lines, name, value)}" for name, value in {"order": finding.order, **options}.items()
-    ]
+    options = {"order": finding.order, **({"kinks": finding.kinks} if finding.kinks != "move" else {}), **options}
+    settings = [f"{name}={_argument(lines, name, value)}" for name, value in options.items()]
     if finding.adapter == "vjp":
         lines.append(_placeholder("vjp", "put its derivative here, as it was checked"))
         settings.append(f"vjp={_partial('vjp', bound)}")

@@ -104,9 +104,9 @@ class Case:
         call = Finding(
             name, self.order, 0, 0, names, (), (), None, None, None, tuple(_original(*pair) for pair in given),
             module=called.module, partial=(called.args, called.keywords), adapter=called.adapter,
+            kinks=self.kinks,
         )  # fmt: skip
-        kinks = {"kinks": self.kinks} if self.kinks != "move" else {}
-        return as_code(call, check, **options, **kinks, laws=[law])
+        return as_code(call, check, **options, laws=[law])
 
     def start_draws(self) -> None:
         """Seed the default generator, before each evaluation."""

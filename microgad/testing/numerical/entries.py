@@ -15,7 +15,7 @@ from ..findings.messages import describe, operations
 from .check import SCALES, Check
 from .checked_function import CheckedFunction
 from .estimates import Estimate, step_unit
-from .perturbation import perturbed
+from .perturbation import on_both_sides
 from .projection import ROUNDING, SAFETY
 from .resolution import is_unresolvable
 
@@ -95,25 +95,35 @@ def _with_undefined(fn: CheckedFunction, at: slice, finding: Finding, rows: Esti
 def _with_elsewhere(check: Check, fn: CheckedFunction, finding: Finding) -> Finding:
     """Add to a finding what is wrong at perturbed inputs, if anything is, or a derivative of lower order there.
 
-    No zeros or equal values hide the nature of the mistake there.
+    No zeros or equal values hide the nature of the mistake there. A kink has two sides, of which one may be right.
     """
+    right = bool(finding.operations)
+    for there in on_both_sides(check.tensors, check.rng, 0.4):
+        with there:
+            try:
+                found, unknown = _find_wrong_there(check, fn, finding)
+            except Exception:  # another failure than the one to explain
+                found, unknown = None, True
+        if found is not None:
+            return replace(finding, elsewhere=found)
+        right &= not unknown
+    return replace(finding, only_here=right)
+
+
+def _find_wrong_there(check: Check, fn: CheckedFunction, finding: Finding) -> tuple[Finding | None, bool]:
+    """Return what corresponds to a finding at the current inputs, if anything is wrong, and whether much is unknown."""
     names = fn.names[: len(check.tensors)]
-    with perturbed(check.tensors, check.rng, 0.4):
-        try:
-            there = CheckedFunction(1, check.outputs, check.outputs, check.tensors, names, fn.draws)
-            while there.order < fn.order:
-                wrong, _ = _find_wrong(check, there, range(len(there.tensors)))
-                if wrong:
-                    return replace(finding, elsewhere=worst_of(wrong))
-                above = there.derivative(check.tensors, check.rng)
-                if above is None:
-                    return finding
-                there = above
-            wrong, unknown = _find_wrong(check, there, [finding.input])
-        except Exception:  # another failure than the one to explain
-            return finding
-    found = next((other for other in wrong if other.output == finding.output), None)
-    return replace(finding, elsewhere=found, only_here=found is None and not unknown and bool(finding.operations))
+    there = CheckedFunction(1, check.outputs, check.outputs, check.tensors, names, fn.draws)
+    while there.order < fn.order:
+        wrong, _ = _find_wrong(check, there, range(len(there.tensors)))
+        if wrong:
+            return worst_of(wrong), False
+        above = there.derivative(check.tensors, check.rng)
+        if above is None:
+            return None, True
+        there = above
+    wrong, unknown = _find_wrong(check, there, [finding.input])
+    return next((other for other in wrong if other.output == finding.output), None), unknown
 
 
 def _jacobian(fn: CheckedFunction, i: int, scale: float) -> Estimate:
@@ -147,11 +157,14 @@ def _make_finding(check: Check, fn: CheckedFunction, output: int, i: int, rows: 
     infinite = ~np.isfinite(analytical).all(1, keepdims=True) & unknown.any(1, keepdims=True)
     if infinite.any() or not np.isfinite(y.array).all():
         unknown |= ~np.isfinite(analytical) & (infinite | (not np.isfinite(y.array).all()))
-    return Finding(
+    found = Finding(
         check.name, fn.order, output, i, tuple(fn.names), tuple(x.shape), tuple(y.shape),
         value, analytical, np.where(unknown, np.inf, error), check.call_arguments(), operations([y]), (),
         check.unwrapped.module, (check.unwrapped.args, check.unwrapped.keywords), check.unwrapped.adapter,
+        kinks=check.kinks,
     )  # fmt: skip
+    excess = found.excess()
+    return replace(found, at_kink=bool(excess.any() and kinked.reshape(-1)[excess.argmax()]))
 
 
 def _columns(rows: Estimate, at: slice) -> Estimate:

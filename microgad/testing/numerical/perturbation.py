@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,30 @@ from .estimates import step_unit
 
 def perturbed(tensors: Sequence[Tensor], rng: np.random.Generator, share: float = 0.1) -> with_arrays:
     """Context in which every element is moved by up to `share` of its `step_unit`."""
+    return _moved(tensors, [share * random_signed(rng, t.array.shape) for t in tensors], step_unit)
 
-    def nearby(x: Array) -> Array:
-        far = backend.like(share * random_signed(rng, x.shape), x)
-        return np.add(x, step_unit(x) * far, out=np.empty_like(x))
 
-    return with_arrays(tensors, [nearby(t.array) for t in tensors])
+def on_both_sides(tensors: Sequence[Tensor], rng: np.random.Generator, share: float) -> Iterator[with_arrays]:
+    """Yield a context in which every element is moved by up to `share` of its size, and one with the opposite moves.
+
+    Zeros are moved as far as the smallest of the other elements: very near to 0, many functions look alike.
+    """
+    far = [share * random_signed(rng, t.array.shape) for t in tensors]
+    for sign in (1, -1):
+        yield _moved(tensors, [sign * f for f in far], _size)
+
+
+def _size(x: Array) -> Array:
+    size = np.abs(x)
+    others = size[size > 0]
+    return np.where(size > 0, size, others.min() if others.size else 1.0)
+
+
+def _moved(tensors: Sequence[Tensor], far: Sequence[Any], unit: Callable[[Array], Array]) -> with_arrays:
+    def nearby(x: Array, far: Any) -> Array:
+        return np.add(x, unit(x) * backend.like(far, x), out=np.empty_like(x))
+
+    return with_arrays(tensors, [nearby(t.array, f) for t, f in zip(tensors, far, strict=True)])
 
 
 def in_float64(args: Sequence[Any]) -> with_arrays:
