@@ -133,6 +133,7 @@ class Result:
     shape: Shape
     dtype: str
     value: Any = None  # the Python number, if it is 0-d
+    gradient: Stats | None = None  # that `retain_grad` has kept of a 0-d one
 
     @property
     def origin(self) -> int:
@@ -268,10 +269,9 @@ class Tape:
     def draw(self, **options: Unpack[DrawOptions]) -> Graph:
         """Draw the tape. A notebook displays the drawing, `.save("net.svg")` writes it to a file, `.view()` opens it.
 
-        By default as much detail is shown as fits in `limit` (60) boxes. To save boxes, sequences that repeat are drawn
-        once with their count (`roll`), chains of operations are merged into one box (`fold`), and inner modules are
-        closed. `depth` is the level from which on modules are closed, None to open all. `collapse` and `expand` are
-        patterns of module paths to close or open in addition ("layer1.*").
+        By default as much detail is shown as fits in `limit` (60) boxes. To save boxes, what repeats is drawn once with
+        its count (`roll`), chains of operations are one box (`fold`), and inner modules are closed: those from level
+        `depth` on, None to open all. `collapse` and `expand` are patterns of further paths to close or open ("net.*").
 
         `show_saved=False` hides what is kept for backward, `rankdir` is the direction of the arrows ("TB", "LR", "BT"
         or "RL"), and `theme` is "light" or "dark". `color` fills boxes by "bytes" or "flops", or, if recorded (else

@@ -217,8 +217,8 @@ def spread(words: Iterable[str]) -> str:
 
 
 def number(value: Any) -> str:
-    """Format a Python number: "0.1", "2", "1.6e-05"."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Format a Python number: "0.1", "2", "1.6e-05", "0.5-2j"."""
+    return f"{value:.4g}" if isinstance(value, (float, complex)) else str(value)
 
 
 def value(x: Op | Source | Result) -> str:
@@ -232,12 +232,16 @@ def value(x: Op | Source | Result) -> str:
 
 def gradient(x: Op | Source | Result) -> str:
     """Return the gradient of a 0-d value, such as "grad 1.5", empty if it isn't one or isn't known."""
-    if isinstance(x, Result):
-        return ""
     stats, dtype = ((x.gradients or [None])[0], x.dtypes[0]) if isinstance(x, Op) else (x.gradient, x.dtype)
     scalar = (x.shapes if isinstance(x, Op) else [x.shape]) == [()]
     found = _only(stats, dtype) if stats is not None and scalar else ""
     return found and f"grad {found}"
+
+
+def values(of: Iterable[Op | Source | Result]) -> list[str]:
+    """Return a line with the 0-d values of things that are drawn as one, and one with their gradients, if known."""
+    lines = (list(filter(None, map(known, of))) for of in [list(of)] for known in (value, gradient))
+    return [spread(words) for words in lines if words]
 
 
 def _only(stats: Stats, dtype: str | None) -> str:

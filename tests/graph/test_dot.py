@@ -226,7 +226,51 @@ def test_variables_are_shown_in_chains_tables_and_pages():
     assert "variable" not in str(graph(z.sum()))
 
 
-@pytest.mark.parametrize(("at", "shown"), [(0.0, "grad ±inf"), (-1.0, "grad nan"), (1j, "1j")])
+def test_of_several_names_the_first_is_shown():
+    """A later one is often that of a loop, and one with an underscore a prompt's."""
+    x = torch.tensor([2.0, 3.0], requires_grad=True)
+    y = x.exp().sum()
+    for each in (x, y):
+        each.retain_grad()
+    assert labels(graph(y, params={"_": y, **locals()}))["result0"] == "y 27.47"
+    assert [source.name for source in graph(y, params=locals()).tape.sources] == ["x"]
+    assert labels(graph(y, params={"_": y}))["result0"] == "_ 27.47"
+
+
+def test_a_result_shows_the_gradient_that_it_keeps():
+    x = torch.tensor(2.0, requires_grad=True)
+    y = x * 3
+    y.retain_grad()
+    (y * y).backward()
+    for tape in (graph(y).tape, Tape.from_json(graph(y).tape.to_json())):
+        assert labels(tape.draw())["result0"] == "result 6 grad 12"
+
+
+def test_the_variables_that_are_results_of_one_operation_have_their_numbers():
+    x = torch.ones(4, requires_grad=True)
+    _, b, c = (x * 2).split([1, 1, 2])
+    drawn = graph(b * c, params=locals())
+    assert labels(drawn)["op1"] == "Split axis 0 [1] b, [2] c"
+    assert '[label=" [2] (2,) "' in drawn.source
+    assert '"Split<br/>axis 0<br/>[1] b, [2] c"' in drawn.mermaid
+    assert "[1] b, [2] c" in str(drawn)
+
+
+def test_a_second_result_is_no_residual_connection():
+    a, b = torch.ones(4, requires_grad=True).exp().chunk(2)
+    assert "residual" not in graph(a.sin() + b).source
+    assert "residual" in graph(a.sin() + a).source
+
+
+def test_mermaid_has_the_numbers_that_are_known():
+    x = torch.tensor(2 - 0.1j, requires_grad=True)
+    with torch.record(values=True, params=locals()) as tape:
+        (x * 0.3).real.backward()
+    lines = [line.strip() for line in tape.draw().mermaid.splitlines()]
+    assert lines[1:4] == ['source0("x<br/>2-0.1j")', 'op0["× Mul<br/>b = 0.3<br/>0.6-0.03j"]', 'op1["Real<br/>0.6"]']
+
+
+@pytest.mark.parametrize(("at", "shown"), [(0.0, "grad ±inf"), (-1.0, "grad nan"), (1j, "0+1j")])
 def test_a_gradient_is_no_number_that_it_is_not(at, shown):
     x = torch.tensor(at, requires_grad=True)
     with np.errstate(all="ignore"):

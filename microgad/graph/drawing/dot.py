@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ class DotWriter:
         )  # fmt: skip
         self.draw_items(self.graph, sketch.items)
         for box in sketch.results:
-            self.box(self.graph, box, self.value(*box.results))
+            self.box(self.graph, box, box.results)
         self.connect()
 
     def draw_items(self, graph: Digraph, items: list[Box | Frame], level: int = 0) -> None:
@@ -96,7 +97,7 @@ class DotWriter:
             elif item.ops:
                 self.merged(graph, item)
             else:
-                self.box(graph, item, self.value(*self.sketch.drawn_as(item.sources[0])))
+                self.box(graph, item, self.sketch.drawn_as(item.sources[0]))
 
     def cluster(self, frame: Frame, level: int) -> Digraph:
         """Draw a frame as a cluster. The box of a single operation shows the module's path instead."""
@@ -123,11 +124,6 @@ class DotWriter:
         self.draw_items(cluster, frame.items, level + 1)
         return cluster
 
-    def value(self, *of: Op | Source | Result) -> list[str]:
-        """Return the lines with a number and its gradient, if these are known."""
-        lines = ([words for x in of if (words := known(x))] for known in (text.value, text.gradient))
-        return [escaped(text.spread(words)) for words in lines if words]
-
     def filled(self, box: Box, fill: str) -> str:
         """Return the color of a box: that of its kind, or that of its value on the color scale."""
         if self.scale is None:
@@ -151,13 +147,14 @@ class DotWriter:
             lines.append(f"{self.scale.label} {self.scale.range(self.values[box])}")
         return [_small(escaped(line)) for line in lines]
 
-    def box(self, graph: Digraph, box: Box, lines: list[str]) -> None:
-        """Draw a source or a result."""
+    def box(self, graph: Digraph, box: Box, of: Sequence[Source | Result]) -> None:
+        """Draw a source or a result, `of` what it stands for."""
         style = self.theme.style(box.kind)
         title = _bold(box.title) + (_times(box.times) if box.times > 1 else "")
+        lines = [escaped(line) for line in text.values(of)]
         shared = box.kind == "parameter" and box.uses > 1
         if shared:
-            lines = [*lines, _small(f"used {box.uses}×")]
+            lines.append(_small(f"used {box.uses}×"))
         put(
             graph, box.name, f"<{'<BR/>'.join([title, *lines, *self.measured(box)])}>", style=style.style,
             fillcolor=self.filled(box, style.fill), tooltip=escaped(f"{box.kind} {box.title}"),
@@ -225,8 +222,8 @@ class DotWriter:
             settings.append(f'<FONT COLOR="{self.theme.faint}">{_small(f"{kind}{_bold(module)}")}</FONT>')
         title = escaped(text.title(op)) + (f"<B>&#160;×{times}</B>" if times > 1 else "")
         drawn = self.sketch.drawn_as(op)
-        name, *known = map(escaped, self.sketch.variables(drawn) or [""])
-        values = [f"<B>{name}</B>"] * bool(name) + (known or self.value(*drawn))
+        name, *known = self.sketch.variables(drawn) or [""]
+        values = [_bold(name)] * bool(name) + [escaped(line) for line in known or text.values(drawn)]
         body = "<BR/>".join([f'<FONT POINT-SIZE="12">{title}</FONT>', *settings, *values, *self.measured(box)])
         rows = self.card(arguments, body, self.keeps(op) if self.show_saved else "", box)
         border, line = (2, self.theme.residual) if box in self.marked else (1, self.theme.line)

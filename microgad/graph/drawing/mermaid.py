@@ -64,8 +64,10 @@ def _colors(sketch: Sketch) -> Iterator[str]:
 
 def _label(box: Box, sketch: Sketch) -> str:
     if box.kind in ("op", "chain"):
+        drawn = sketch.drawn_as(box.ops[0])
         facts = [text.settings(*same) + text.numbers(*same) for same in map(sketch.drawn_as, box.ops)]
-        lines = [text.title(box.ops[0]), *facts[0], *sketch.variables(sketch.drawn_as(box.ops[0]))]
+        name, *known = sketch.variables(drawn) or [""]
+        lines = [text.title(box.ops[0]), *facts[0], *[name] * bool(name), *(known or text.values(drawn))]
         if box.kind == "chain":
             made = [[f"→ {x}" for x in sketch.variables(sketch.drawn_as(op))[:1]] for op in box.ops]
             rows = zip(map(text.title, box.ops), map(", ".join, facts), map("".join, made), strict=True)
@@ -74,8 +76,8 @@ def _label(box: Box, sketch: Sketch) -> str:
         lines = [_words(lines[0], box.times), *map(_words, lines[1:])]
     else:
         lines = [_words(box.title, box.times)]
-        if values := [value for x in box.results if (value := text.value(x))]:
-            lines.append(_words(text.spread(values)))
+        if not box.ops:
+            lines += map(_words, text.values(box.results or sketch.drawn_as(box.sources[0])))
         if len(box.ops) == 1:
             lines.append(_words(text.title(box.ops[0])))
         elif box.ops:

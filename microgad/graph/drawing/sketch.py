@@ -100,10 +100,10 @@ class Sketch:
         self.rolls: list[int] = []  # how many times each run that is drawn once occurs
         self.uses = Counter(x.origin for op in tape for x in op.inputs)
         self.direct_uses = Counter(x.source for op in tape for x in op.inputs)  # of written values, too
-        self.read: dict[int | None, set[int]] = {}  # number of an Op -> the indices of its results that are read
+        self.read: dict[int | None, Counter[int]] = {}  # number of an Op -> how often each of its results is read
         for op in tape:
             for x in op.inputs:
-                self.read.setdefault(x.origin, set()).add(x.index)
+                self.read.setdefault(x.origin, Counter())[x.index] += 1
         self.place = {op.number: i for i, op in enumerate(tape.ops)}
         self.place |= {source.number: i for i, source in enumerate(tape.sources)}
         self.module_count = 0  # modules drawn so far
@@ -428,6 +428,7 @@ class Sketch:
         wrote = number == x.written
         alike = op.shapes[0] != () and all(y.shape == op.shapes[0] for y in op.inputs)  # losses are added up otherwise
         joins = op.name in _RESIDUAL_JOINS and op.derives is None and (op.name == "Cat" or alike)
+        joins = joins and self.read[x.origin][x.index] > 1
         return Edge(tail, head, argument, x, later, wrote, wrote or not (x.wanted and op.recorded), joins)
 
     def reads_in_turn(self, op: Op) -> bool:

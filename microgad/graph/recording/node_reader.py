@@ -70,8 +70,9 @@ class NodeReader:
 
     def __init__(self, names: dict[str, Tensor]) -> None:
         self.known = names  # keeps the Tensors alive, so that their ids stay valid
-        self.names = {id(tensor): name for name, tensor in names.items()}
-        self.array_names = {id(tensor.array): name for name, tensor in names.items()}
+        best = sorted(names.items(), key=lambda item: item[0].startswith("_"))  # "_": shown last, by a prompt
+        self.names = {id(tensor): name for name, tensor in reversed(best)}  # the first of several
+        self.array_names = {id(tensor.array): name for name, tensor in reversed(best)}
         self.sources: dict[int, Source] = {}
         self.constants: dict[Any, Source] = {}  # by id of the array, or by operation and input if it has been freed
         self.memories: dict[int, int] = {}  # id of the array that owns some memory -> number of the memory
@@ -88,24 +89,36 @@ class NodeReader:
         results = []
         for tensor in tensors:
             (node, index), x = producer(tensor.node), tensor.array
-            results.append(Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), scalar_value(x)))
+            result = Result(node.number, index, self.name(tensor), x.shape, self.dtype(x.dtype), scalar_value(x))
+            if result.value is not None and not tensor.is_leaf and tensor._links.grad is not None:
+                result.gradient = stats_of(tensor._links.grad.array)
+            results.append(result)
         tape = Tape(ops, [*self.sources.values(), *self.constants.values()], results)
         tape.names += self.known
         ends = {x.source for x in results}
-        made = {x.number: x for x in reversed([*self.variables()]) if x.number not in ends}  # the first name of each
-        tape.variables = [x for number, x in made.items() if isinstance(tape.find(number), Op)]
+        tape.variables = [x for x in self.variables() if x.number not in ends and isinstance(tape.find(x.number), Op)]
         return tape
 
     def variables(self) -> Iterator[Source]:
-        """Iterate over the known Tensors that an operation computed as its only result, such as those in `locals()`."""
+        """Iterate over the known Tensors that operations computed, such as those in `locals()`.
+
+        Several results of one operation are one entry, without values: "[0] mean, [1] std".
+        """
+        found: dict[int, dict[int, Source]] = {}
         for name, x in self.known.items():
-            if x.node is None or x.is_leaf or type(x.node) is Output or name.startswith("_"):  # "_": shown last
+            if x.node is None or x.is_leaf or name.startswith("_"):  # "_": shown last
                 continue
-            number, grad = producer(x.node)[0].number, x._links.grad
-            source = Source(number, "leaf", name, x.array.shape, self.dtype(x.array.dtype), scalar_value(x.array))
+            (node, index), grad = producer(x.node), x._links.grad
+            source = Source(node.number, "leaf", name, x.array.shape, self.dtype(x.array.dtype), scalar_value(x.array))
             source.gradient = None if grad is None else stats_of(grad.array)
             source.computed = True
-            yield source
+            if type(node.shape) is list:
+                source = Source(node.number, "leaf", f"[{index}] {name}", None, None, computed=True)
+            found.setdefault(node.number, {}).setdefault(index, source)  # the first name of each
+        for results in found.values():
+            first, *others = [results[index] for index in sorted(results)]
+            first.name = ", ".join([first.name, *(x.name for x in others)])
+            yield first
 
     def name(self, tensor: Tensor) -> str:
         return self.names.get(id(tensor)) or tensor.name or ""
