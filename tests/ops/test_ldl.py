@@ -105,6 +105,28 @@ def test_ldl_solve_has_derivatives() -> None:
     )
 
 
+def test_ldl_solve_has_derivatives_for_hermitian_factors() -> None:
+    a = symmetric(5, "complex128", hermitian=True, lead=(2,)) + torch.diag(torch.tensor([0.0, 0.0, 0.0, 9.0, 9.0]))
+    factors, pivots = torch.linalg.ldl_factor(a, hermitian=True)
+    assert len(set((pivots[0] < 0).tolist())) == 2  # blocks of one and of two rows
+    b = torch.ones(5, 2, dtype=torch.complex128, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda f, b: torch.linalg.ldl_solve(f, pivots, b, hermitian=True), (factors.requires_grad_(), b)
+    )
+
+
+def test_ldl_solve_divides_by_a_zero_of_d_as_lapack_does() -> None:
+    factors, pivots = torch.tensor([[0.0, 0.0], [1.0, 2.0]]), torch.tensor([1, 2], dtype=torch.int32)
+    x = torch.linalg.ldl_solve(factors, pivots, torch.tensor([[1.0], [2.0]]))
+    assert x.flatten().tolist() == [float("inf"), 0.5]
+
+
+def test_ldl_solve_of_blocks_whose_determinant_overflows() -> None:
+    factors, pivots = torch.tensor([[1e30, 0.0], [1e38, 2.0]]), torch.tensor([-2, -2], dtype=torch.int32)
+    x = torch.linalg.ldl_solve(factors, pivots, torch.tensor([[1.0], [2.0]]))
+    torch.testing.assert_close(x, torch.tensor([[2e-38], [1e-38]]), rtol=1e-5, atol=0)
+
+
 @pytest.mark.parametrize("shape", [(0, 3, 3), (2, 0, 0)])
 def test_empty_matrices_and_batches(shape: tuple[int, ...]) -> None:
     factors, pivots = torch.linalg.ldl_factor(torch.zeros(shape))

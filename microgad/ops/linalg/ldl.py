@@ -18,14 +18,13 @@ from ...errors import ArgumentError, GraphError, KindError, LinAlgError, ShapeEr
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Array, Tensor
-from ..elementwise import where
-from ..indexing import gather
-from ..movement import diag_embed, diagonal, tril
+from ..elementwise import conjugate, where
+from ..indexing import Gather
+from ..movement import diagonal
 from ..support.out import into
 from ..support.spelling import numpy_spelling
 from .common import adjoint, by_columns, cabs1, check_fit, check_floating_matrices, mT
 from .lu_factors import permute_rows
-from .solving import Solve
 from .triangular import tri_solve
 
 GROWTH = (1 + math.sqrt(17)) / 8  # for this threshold, two 1 x 1 pivots let entries grow as much as one 2 x 2 pivot
@@ -198,17 +197,42 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False,
     if tuple(pivots.shape) != tuple(LD.shape[:-1]):
         raise ShapeError(f"{op}: LD needs pivots of shape {tuple(LD.shape[:-1])}, got {tuple(pivots.shape)}")
     check_fit(op, LD, B, left=True)
-    order, places, paired = _row_orders(pivots.array)
-    beside = diag_embed(where(paired, diagonal(LD, -1, -2, -1), 0), -1)  # the subdiagonal entries of 2 x 2 blocks
-    D = diag_embed(diagonal(LD, 0, -2, -1)) + beside + star(beside)
-    L = gather(tril(LD, -1) - beside, -2, places)
-    x = Solve.apply(D, tri_solve(L, permute_rows(B, order), upper=False, unit=True))
+    order, places, partner = _row_orders(pivots.array)
+    own = backend.like(np.arange(LD.shape[-1]), partner)
+    L = mT(_along_rows(mT(LD), places))
+    if pairs := known((partner != own).any()):
+        L = where(core.Tensor._wrap(mT(partner[..., None] == own)), 0, L)
+    x = tri_solve(L, permute_rows(B, order), upper=False, unit=True)
+    x = _solve_pairs(LD, x, own, partner, hermitian) if pairs else x / diagonal(LD, 0, -2, -1)[..., None]
     x = tri_solve(star(L), x, upper=True, unit=True)
     return into(out, by_columns(permute_rows(x, np.argsort(order, -1))), exact="linalg.ldl_solve")
 
 
-def _row_orders(pivots: Array) -> tuple[Any, Tensor, Tensor]:
-    """Return the order of rows (..., n), that of L's rows in each column (..., n, n), and where D has 2 x 2 blocks.
+def _solve_pairs(LD: Tensor, y: Tensor, own: Array, partner: Array, hermitian: bool) -> Tensor:
+    """Solve D X = Y: each row with its partner, the other row of its block, or alone if the block has no other.
+
+    As in LAPACK, rows of two are divided by D's entry between them first, which is the largest.
+    """
+    n = len(own)
+    between = np.minimum(own, partner) * n + np.maximum(own, partner)
+    paired = core.Tensor._wrap(partner != own)
+    scale = where(paired, _along_rows(mT(LD).reshape(*LD.shape[:-2], n * n), between), 1)
+    if hermitian:
+        scale = where(core.Tensor._wrap(own < partner), conjugate(scale), scale)
+    d = diagonal(LD, 0, -2, -1) / scale
+    other = where(paired, _along_rows(d, partner), 1)
+    y = y / scale[..., None]
+    y = other[..., None] * y - where(paired[..., None], permute_rows(y, partner), 0)
+    return y / (other * d - paired.to(d.dtype))[..., None]
+
+
+def _along_rows(x: Tensor, index: Array) -> Tensor:
+    """Gather along the last axis."""
+    return Gather.apply(x, index=index, axis=x.ndim - 1)
+
+
+def _row_orders(pivots: Array) -> tuple[Array, Array, Array]:
+    """Return the order of rows (..., n), that of L's rows for each column (..., n, n), and each row's partner in D.
 
     LAPACK does not exchange the rows of finished columns of L, so their order differs from column to column.
     """
@@ -216,20 +240,24 @@ def _row_orders(pivots: Array) -> tuple[Any, Tensor, Tensor]:
     host = backend.to_numpy(pivots).reshape(math.prod(lead), n)
     if not ((host != 0) & (abs(host) <= n)).all():
         raise ArgumentError(f"linalg.ldl_solve: pivots of {n} rows must be 1 to {n}, or -{n} to -1")
-    places = np.broadcast_to(np.arange(n)[:, None], (len(host), n, n + 1)).copy()  # the last column orders the rows
-    paired = np.zeros((len(host), max(n - 1, 0)), bool)
-    for row, column, pairs in zip(host.tolist(), places, paired, strict=True):
-        k = 0
+    places = np.empty((len(host), n, n), np.int64)
+    order, partner = (np.tile(np.arange(n), (len(host), 1)) for _ in range(2))
+    for row, columns, order_now, others in zip(host.tolist(), places, order, partner, strict=True):
+        blocks, k = [], 0
         while k < n:
-            rows = 1 if row[k] > 0 else 2
-            if k + rows > n:
+            last = k if row[k] > 0 else k + 1
+            if last == n:
                 raise ArgumentError("linalg.ldl_solve: the last of pivots begins a block of two rows")
-            last, place = k + rows - 1, abs(row[k]) - 1
-            for done in (slice(k), slice(n, None)) if place != last else ():
-                column[[last, place], done] = column[[place, last], done]
-            pairs[k:last] = True
-            k += rows
-    shapes = (pivots.shape, (*lead, n, n), (*lead, max(n - 1, 0)))
-    found = zip((places[..., n], places[..., :n], paired), shapes, strict=True)
-    order, places, paired = (backend.like(x.reshape(shape), pivots) for x, shape in found)
-    return order, core.Tensor._wrap(places), core.Tensor._wrap(paired)
+            others[k], others[last] = last, k
+            blocks.append((k, last, abs(row[k]) - 1))
+            k = last + 1
+        where_is = list(range(n))
+        for k, last, place in reversed(blocks):  # the first exchange is the last one that changes where rows come from
+            columns[k : last + 1] = order_now
+            if last != place:
+                i, j = where_is[last], where_is[place]
+                where_is[last], where_is[place], order_now[i], order_now[j] = j, i, place, last
+    shapes = (pivots.shape, (*lead, n, n), pivots.shape)
+    found = zip((order, places, partner), shapes, strict=True)
+    order, places, partner = (backend.like(x.reshape(shape), pivots) for x, shape in found)
+    return order, places, partner

@@ -320,7 +320,7 @@ def permute_rows(x: Array, order: Array) -> Array:
     """Return the rows of matrices in another order."""
     lead = broadcast_shapes(order.shape[:-1], tuple(x.shape[:-2]))
     shape = (*lead, *x.shape[-2:])
-    x = np.broadcast_to(x, shape)
+    x = x if x.shape == shape else np.broadcast_to(x, shape)
     index = np.broadcast_to(order[..., None], shape)
     return x if 0 in shape else Gather.apply(x, index=index, axis=len(shape) - 2)
 
