@@ -36,6 +36,7 @@ _DATA = ("dataloader", "dataset", "distributed", "sampler")
 # Those that are imported if a file names a class of theirs.
 _IMPORTED = (
     *_OWN, "microgad.models.", "microgad.porting.vision.ops.", "microgad.transforms.", "microgad.distributions.",
+    "microgad.porting.torch_modules.optimized_module.",
     *(f"{root}.{name}." for root in ("microgad", "torch") for name in ("optim", "amp", "cuda.amp")),
     *(f"{root}.utils.data.{name}." for root in ("microgad", "torch") for name in _DATA),
 )  # fmt: skip

@@ -104,6 +104,18 @@ def test_compiled_module_has_torchs_state_dict_names() -> None:
     assert compiled(x).grad_fn.path == "0"
 
 
+@pytest.mark.filterwarnings("ignore:torch.compile")
+def test_a_compiled_module_that_was_saved_whole_is_loaded_by_a_process_that_compiles_nothing(tmp_path: Path) -> None:
+    torch.save(torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2))), tmp_path / "net.pt")
+    program = (
+        "import sys, torch; net = torch.load(sys.argv[1], weights_only=False); "
+        "print([*net.state_dict()], net.training, net(torch.ones(1, 2)).grad_fn.path)"
+    )
+    command = [sys.executable, "-m", "microgad", "-c", program, str(tmp_path / "net.pt")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout == "['_orig_mod.0.weight', '_orig_mod.0.bias'] True 0\n", result.stderr
+
+
 def test_autocast_and_grad_scaler_keep_float32() -> None:
     net, scaler = torch.nn.Linear(2, 1), torch.amp.GradScaler("cpu")
     optimizer = torch.optim.SGD(net.parameters(), 0.1)

@@ -37,11 +37,10 @@ class OptimizedModule(Module):
     def __len__(self) -> int:
         return len(self._orig_mod)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return OptimizedModule, (self._orig_mod,)
-
     def __getattr__(self, name: str) -> Any:
-        mod = self.__dict__["_modules"]["_orig_mod"]
+        if "_modules" not in vars(self):  # of an object that is being copied or loaded
+            raise AttributeError(name)
+        mod = self._modules["_orig_mod"]
         return mod if name == "_orig_mod" else getattr(mod, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
