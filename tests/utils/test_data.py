@@ -143,6 +143,34 @@ def test_the_sampler_of_a_stream_yields_none_without_end(batch_size: int | None)
         len(iter(loader))
 
 
+def test_the_length_of_a_stream_that_has_one() -> None:
+    class Sized(Stream):
+        def __len__(self) -> int:
+            return 5
+
+    lengths = [len(DataLoader(Sized(), 2, drop_last=drop_last)) for drop_last in (False, True)]
+    assert [len(DataLoader(Sized(), None)), *lengths] == [5, 3, 2]
+
+
+def test_a_stream_may_be_its_own_iterator_and_is_not_asked_for_more_after_its_end() -> None:
+    class Own(IterableDataset[int]):
+        def __iter__(self) -> Iterator[int]:
+            self.left = [0, 1, 2, None, 3]
+            return self  # type: ignore[return-value]
+
+        def __next__(self) -> int:
+            if (found := self.left.pop(0)) is None:
+                raise StopIteration
+            return found
+
+    assert [batch.tolist() for batch in islice(DataLoader(Own(), 2), 9)] == [[0, 1], [2]]
+
+
+def test_a_loader_with_a_batch_sampler_has_no_batch_size() -> None:
+    loader = DataLoader(numbers(4), batch_sampler=[[3], [0, 1]])
+    assert (loader.batch_size, len(loader)) == (None, 2)
+
+
 def test_samplers_draw_as_many_samples_as_they_say() -> None:
     def generator() -> Any:
         return microgad.Generator().manual_seed(1)

@@ -9,7 +9,6 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from itertools import islice
 from multiprocessing import parent_process
 from typing import Any, NamedTuple
 
@@ -72,8 +71,12 @@ class _IterableDatasetFetcher(_MapDatasetFetcher):
             raise StopIteration
         if not self.auto_collation:
             return self.collate_fn(next(self.dataset_iter))
-        batch = list(islice(self.dataset_iter, len(at)))
-        self.ended = len(batch) < len(at)
+        batch: list[Any] = []
+        try:
+            for _ in at:
+                batch.append(next(self.dataset_iter))  # noqa: PERF401 - islice would call `iter`, which may begin anew
+        except StopIteration:
+            self.ended = True
         if not batch or (self.drop_last and self.ended):
             raise StopIteration
         return self.collate_fn(batch)
