@@ -120,6 +120,18 @@ def test_a_covariance_shared_by_a_batch_is_factorized_once(name):
     assert_close(grads[2], 2 * grads[1].cpu().numpy(), 1e-5)
 
 
+def test_a_composition_has_the_event_dimensions_that_its_first_part_needs():
+    t = d.ComposeTransform([d.StickBreakingTransform(), d.ExpTransform()])
+    assert (t.domain.event_dim, t.codomain.event_dim) == (1, 1)
+    x = torch.tensor([0.5, -1.0], requires_grad=True)
+    jacobian = torch.autograd.functional.jacobian(lambda x: t(x)[:-1], x)  # the last probability is the others' rest
+    sticks = d.StickBreakingTransform()(x)
+    assert t.log_abs_det_jacobian(x, t(x)).shape == ()
+    last = sticks[-1]  # its logarithm's derivative is counted, too
+    assert_close(t.log_abs_det_jacobian(x, t(x)), (torch.linalg.det(jacobian).log() + last).item(), 1e-5)
+    assert not d.ComposeTransform([d.AbsTransform(), d.ExpTransform()]).bijective
+
+
 def test_with_cache_keeps_the_class_of_a_transform_if_it_can():
     class Shift(d.AffineTransform):
         pass
