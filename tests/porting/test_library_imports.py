@@ -250,12 +250,12 @@ def test_names_for_comparisons_and_annotations() -> None:
     with pytest.raises(RuntimeError, match="programs run as they are"):
         torch._subclasses.FakeTensorMode()
     assert not isinstance(x, (torch._C.Graph, torch._C.Node, torch._C.Value, torch.fx.Graph))
-    for traced in (torch.fx.Graph, torch.fx.GraphModule, torch.fx.Tracer):
-        with pytest.raises(RuntimeError, match=r"programs run as they are; microgad\.trace\(model"):
-            traced()
-    for name in ("symbolic_trace", "Interpreter"):
-        with pytest.raises(AttributeError, match=rf"no fx\.{name}: programs run as they are; microgad\.trace\(model"):
-            getattr(torch.fx, name)
+    for traced in (torch.fx.Graph, torch.fx.GraphModule, torch.fx.Tracer, torch.fx.Interpreter, torch.fx.Transformer):
+        subclass = type("Ours", (traced,), {})  # as libraries define them when they are imported
+        with pytest.raises(RuntimeError, match=r"Ours .*; programs run as they are; microgad\.trace\(model"):
+            subclass()
+    with pytest.raises(AttributeError, match=r"no fx\.symbolic_trace: programs run as they are; microgad\.trace\("):
+        torch.fx.symbolic_trace  # noqa: B018
     assert "register_forward_hook" in missing.reason("torchvision.models.feature_extraction.create_feature_extractor")
     assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
     assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader

@@ -8,8 +8,6 @@ from ...errors import ArgumentError, UnsupportedError
 from ...nn import Module
 from ...tensor import Tensor
 
-_INSTEAD = "programs run as they are; microgad.trace(model, *inputs) gives the graph of a call"
-
 
 class Proxy:
     """A value of a traced program. There are none. Source: torch.fx.Proxy."""
@@ -19,25 +17,32 @@ class Node:
     """A step of a traced program. There are none. Source: torch.fx.Node."""
 
 
-class Graph:
+class _Untraced:
+    def __init__(self, *args: Any, **options: Any) -> None:
+        raise UnsupportedError(
+            f"torch.fx: {type(self).__name__} needs a traced program; programs run as they are; "
+            "microgad.trace(model, *inputs) gives the graph of a call"
+        )
+
+
+class Graph(_Untraced):
     """The steps of a traced program, for annotations. There are none. Source: torch.fx.Graph."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        raise UnsupportedError(f"torch.fx.Graph: {_INSTEAD}")
 
-
-class GraphModule(Module):
+class GraphModule(_Untraced, Module):
     """A traced program, for isinstance and as a base class. There are none. Source: torch.fx.GraphModule."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        raise UnsupportedError(f"torch.fx.GraphModule: {_INSTEAD}")
 
-
-class Tracer:
+class Tracer(_Untraced):
     """What makes a Graph of a program, as a base class. There are none. Source: torch.fx.Tracer."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        raise UnsupportedError(f"torch.fx.Tracer: {_INSTEAD}")
+
+class Interpreter(_Untraced):
+    """What runs a Graph step by step, as a base class. There are none. Source: torch.fx.Interpreter."""
+
+
+class Transformer(Interpreter):
+    """What makes a Graph of another one, as a base class. There are none. Source: torch.fx.Transformer."""
 
 
 def wrap(fn_or_name: Any) -> Any:
