@@ -123,7 +123,7 @@ def _gradients(node: Function, grad: Any, onward: Edges, create_graph: bool, out
     if observer is not None:
         observer.begin_backward(node, grad)
     if create_graph:
-        path = derivative_path(node.path, node.number, outer.path)
+        path = derivative_path(node.path, node.number, outer.path, type(node).__name__)
         inner = state.variable.set(State(True, path, outer.observer, True, outer.holomorphic))
     try:
         gradients = derive(node, grad, onward, create_graph)

@@ -36,8 +36,8 @@ Member = Op | ModuleCall  # of a ModuleCall
 class ModuleTree:
     """A tape's operations grouped by module call, and the call that each source belongs to.
 
-    The derivative of an operation, if it is on the tape, is a call by itself: that of the Tanh in `net.1` has the parts
-    ("∂ net", "1", "Tanh"), and derivatives of derivatives have "∂²". Sums of gradients belong to no call.
+    The derivative of an operation is a call by itself: that of the Tanh in `net.1` has the parts ("∂ net", "1",
+    "Tanh"), and derivatives of derivatives have "∂²". Sums of gradients belong to no call.
     A module at level `depth` has one ModuleCall with all operations below it. A module that is called twice has
     two ModuleCalls only if something else ran in between.
     """
@@ -54,12 +54,12 @@ class ModuleTree:
         here: tuple[str, int | None] = "", None
         for op in tape:
             if op.derives is not None:
-                self.orders[op.number] = self.orders.get(op.derives, 0) + 1
+                self.orders[op.number] = op.derived.count("∂") + 1
             before, here = here, (op.path, op.derives)
             if here != before:
                 parts = tuple(op.path.split(".")) if op.path and op.derives != op.number else ()
                 if op.derives not in (None, op.number):
-                    parts, around = _derivative(tape.find(op.derives), parts, self.orders[op.number])
+                    parts, around = _derivative(op.derived, parts, self.orders[op.number])
                     if op.derives != before[1]:  # two in a row may have the same name
                         call = self._enter(call, parts[:around][:depth])
                 call = self._enter(call, parts[:depth])
@@ -106,14 +106,12 @@ class ModuleTree:
             self.home_of.setdefault(source.number, self.root).sources.append(source)
 
 
-def _derivative(of: Op | Source | None, parts: tuple[str, ...], order: int) -> tuple[tuple[str, ...], int]:
+def _derivative(of: str, parts: tuple[str, ...], order: int) -> tuple[tuple[str, ...], int]:
     """Return the parts of an operation in the derivative of `of`, and how many of them are the module's."""
     mark = "∂" if order == 1 else "∂" + str(order).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    if not isinstance(of, Op):  # it isn't on the tape
-        return (f"{mark} {parts[0]}", *parts[1:]) if parts else (mark,), len(parts)
-    module = tuple(of.path.split(".")) if of.path else ()
-    inside = parts[len(module) :] if parts[: len(module)] == module else ()  # functions that the derivative calls
-    parts = (*module, of.name, *inside)
+    *module, name = of.lstrip("∂").split(".")
+    inside = parts[len(module) :] if parts[: len(module)] == tuple(module) else ()  # functions that it calls
+    parts = (*module, name, *inside)
     return (f"{mark} {parts[0]}", *parts[1:]), len(module)
 
 

@@ -112,6 +112,7 @@ class Op:
     own: bool = False  # whether it is a program's own Function, which may have the name of one of microgad's
     overflowed: bool = False  # whether it is elementwise and, if recorded, made an infinity of finite elements
     derives: int | None = None  # number of the operation whose derivative it is part of; its own: it adds gradients
+    derived: str = ""  # its path and name, after a "∂" for each derivative that it is part of itself: "∂features.0.Mul"
 
     @property
     def bytes(self) -> int:
@@ -293,9 +294,8 @@ class Tape:
     def page(self, path: str | Path | None = None, title: str = "", steps: Sequence[Tape] = ()) -> str:
         """Return the tape as one HTML page that works offline, and write it to `path` if that is given.
 
-        On the page, modules can be opened, boxes colored by time, bytes or gradients, and everything searched. A panel
-        shows an operation's derivative and source line. `steps` are later recordings of the same operations, among
-        which a slider chooses. Raises ValueError if a step has others, and for more than a browser can hold.
+        Modules are opened by a click, and a panel shows an operation's derivative and source line. `steps` are later
+        recordings of the same operations, for a slider. Raises ValueError for others, and for more than browsers hold.
 
         >>> x = torch.ones(2, requires_grad=True)
         >>> (x * 3).sum().graph().tape.page(title="Three times").splitlines()[6]

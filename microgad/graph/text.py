@@ -58,7 +58,7 @@ def table(tape: Tape, rows: int = 60) -> str:
         keeps = "freed" if op.freed else ", ".join([kept.name for kept in op.kept] + ["recomputed"] * op.recomputed)
         path = on_one_line(op.path)
         of = tape.find(op.derives)
-        known = f"{places[of.number]} {title(of)}" if isinstance(of, Op) else "∂" * (op.derives is not None)
+        known = f"{places[of.number]} {title(of)}" if isinstance(of, Op) else on_one_line(op.derived)
         known = "(sum)" if of is op else known
         facts = (*[known] * derives, results(op), keeps, size(op.bytes) if op.bytes else "")
         lines.append((str(i), title(op), *[on_one_line(named.get(op.number, ""))] * bool(named), path, *facts))

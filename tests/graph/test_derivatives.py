@@ -150,15 +150,23 @@ def test_after_a_failed_pass_operations_are_the_programs_again():
     assert derived(tape) == ["", "", "Sum", ""]
 
 
-def test_a_forward_that_is_not_on_the_tape_has_a_derivative_without_a_name():
+def test_the_derivatives_of_a_forward_that_is_not_on_the_tape_have_its_names():
     net, x = nn.Sequential(nn.Tanh()), torch.ones(2, requires_grad=True)
     y = net(x).sum()
     with torch.record() as tape:
         torch.autograd.grad(y, x, create_graph=True)
     assert all(op.derives is not None and tape.find(op.derives) is None for op in tape)
-    assert [call.path for call in ModuleTree(tape).calls] == ["∂", "∂ 0"]
+    assert [call.path for call in ModuleTree(tape).calls] == ["∂ Sum", "∂ 0", "∂ 0.Tanh"]
     assert "derivative of" in str(tape)
     assert "∂ 0" in tape.draw().source
+    x = torch.tensor(2.0, requires_grad=True)
+    (first,) = torch.autograd.grad(x.exp() * x, x, create_graph=True)
+    (second,) = torch.autograd.grad(first, x, create_graph=True)
+    for tape in (second.graph().tape, Tape.from_json(second.graph().tape.to_json())):
+        unknown = {op.derived for op in tape if op.derives is not None and not tape.find(op.derives)}
+        assert unknown == {"Mul", "∂Mul"}  # no path leads from the second derivative to the product
+        assert {call.path for call in ModuleTree(tape).calls} == {"∂ Mul", "∂² Mul", "∂ Exp"}
+        assert "∂Mul" in str(tape)
 
 
 def test_derivatives_are_calls_of_their_own():

@@ -19,6 +19,7 @@ from ...grad_fn.torch_names import key
 from ...ops.support.bare import bare
 from ...parameter import Parameter
 from ...pytree import tree_leaves
+from ...state.derivative_path import DerivativePath
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..gc_pause import gc_paused
@@ -172,7 +173,7 @@ class NodeReader:
             own=not key(cls),
             layouts=["contiguous"] if getattr(node, "torch_name", "") == "UnsafeView" else [],  # a reshape that copied
         )
-        op.derives = derived_by(node.path, op)
+        derived_by(node.path, op)
         return op
 
     def constant(self, node: Function, name: str, i: int, arrays: dict[int, Any]) -> Input:
@@ -260,13 +261,20 @@ class NodeReader:
         return self.memories.setdefault(id(backend.owner(array)), len(self.memories))
 
 
-def derived_by(path: str, op: Op) -> int | None:
-    """Return the number of the operation whose derivative `op` is part of, by its path: its own if it sums gradients.
+def derived_by(path: str, op: Op) -> None:
+    """Note on an Op, by its path, whose derivative it is part of: of its own if it sums gradients.
 
-    What a program's hook calls is the program's own, as is all that belongs to no pass: None.
+    What a program's hook calls is the program's own, as is all that belongs to no pass.
     """
-    of = getattr(path, "of", None)
-    return of or (op.number if of == 0 and op.name in _SUMS else None)
+    if not isinstance(path, DerivativePath):
+        return
+    if path.of:
+        op.derives, (around, name) = path.of, path.node
+        op.derived = f"{around}.{name}" if around else name
+        while isinstance(around, DerivativePath) and around.of:
+            op.derived, (around, _) = f"∂{op.derived}", around.node
+    elif op.name in _SUMS:
+        op.derives = op.number
 
 
 def values(node: Function) -> list[Any]:

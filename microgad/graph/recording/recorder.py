@@ -259,7 +259,7 @@ class Recorder(state.Observer):
         op = Op(number, cls.__name__, cls.symbol, str(path), {}, [], shapes, dtypes, [], False, self.calls.get(path, 0))
         op.recorded, op.in_place = recorded, bool(inputs) and results[0] is inputs[0]
         op.own = not key(cls)
-        op.derives = derived_by(path, op)
+        derived_by(path, op)
         op.inputs = [self.input(op, argument(cls, i), x) for i, x in enumerate(inputs)]
         for i, x in enumerate(inputs):
             if isinstance(x, Tensor):
