@@ -279,3 +279,12 @@ def test_an_edge_without_gradient_leads_to_a_leaf_that_the_program_made_of_a_res
     place = tape.sources.index(leaf)
     assert f'op0 -.->|"(2, 3)"| source{place}' in tape.draw().mermaid
     assert len(Tape.from_json(tape.to_json()).draw().sketch.edges()) == len(tape.draw().sketch.edges())
+
+
+def test_the_legend_has_no_module_for_closed_derivatives_alone():
+    x, net = torch.ones(1, requires_grad=True), nn.Sequential(nn.Sequential(nn.Linear(1, 1), nn.Tanh()))
+    (first,) = torch.autograd.grad(x.exp() * x, x, create_graph=True)
+    closed = first.graph(depth=1)
+    assert [box.title for box in closed.sketch.boxes if box.kind == "module"] == ["∂ Mul", "∂ Exp"]
+    assert ">module</FONT>" not in closed.source
+    assert ">module</FONT>" in net(x).graph(depth=1).source

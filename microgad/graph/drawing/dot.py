@@ -330,7 +330,7 @@ class DotWriter:
     def legend(self, beside: bool) -> list[str]:
         """Return a cell for each kind of box and edge in the drawing."""
         look, boxes = self.theme, self.sketch.boxes
-        kinds = {box.kind for box in (*boxes, *self.sketch.results)}
+        kinds = {box.kind for box in (*boxes, *self.sketch.results) if not is_derivative(box)}
         open_ops = [box.ops[0] for box in boxes if box.kind == "op"]
         shared = any(box.kind == "parameter" and box.uses > 1 for box in boxes)
         kept = self.show_saved and any(op.kept for op in open_ops)
