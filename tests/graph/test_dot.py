@@ -262,6 +262,35 @@ def test_a_second_result_is_no_residual_connection():
     assert "residual" in graph(a.sin() + a).source
 
 
+def arrows(drawn: Graph) -> list[str]:
+    return [line.strip() for line in drawn.mermaid.splitlines() if "->" in line]
+
+
+def test_the_rows_that_a_loop_reads_in_turn_are_one_edge():
+    rows, h, w = torch.ones(5, 2), torch.zeros(2), torch.ones(2, 2, requires_grad=True)
+    with torch.record() as tape:
+        for row in rows:
+            h = torch.tanh(w @ h + row)
+    drawn = tape.draw(roll=True)
+    assert [line for line in arrows(drawn) if line.startswith("op0 ")] == ['op0 -.->|"[0] … [4] (2,) ×5"| op2']
+    with torch.record() as tape:
+        first, second = (w @ h).split(1)
+        for _ in range(4):
+            h = torch.tanh(h * first - second)
+    read = [line for line in arrows(tape.draw(roll=True)) if line.startswith("op1 ")]
+    assert read == ['op1 -->|"[0] (1,) ×4"| op2', 'op1 -->|"[1] (1,) ×4"| op3']
+
+
+def test_leaves_that_a_loop_makes_of_results_are_one_edge():
+    w = torch.ones(3, 2, requires_grad=True)
+    with torch.record() as tape:
+        total = torch.zeros(())
+        for row in torch.ones(5, 2):
+            total = total + (w @ row.sin().requires_grad_()).sum()
+    (edge,) = [line for line in arrows(tape.draw(roll=True)) if " source2" in line and "op" in line.split()[0]]
+    assert edge == 'op1 -.->|"(2,) ×5"| source2'
+
+
 def test_mermaid_has_the_numbers_that_are_known():
     x = torch.tensor(2 - 0.1j, requires_grad=True)
     with torch.record(values=True, params=locals()) as tape:

@@ -362,7 +362,8 @@ class Sketch:
             return f"{edge.later} times later" if edge.later > 1 else ""
         if edge.wrote:
             return f"has written{often}"
-        which = f"[{x.index}] " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
+        places = (f"[{i}]" for i in self.indices.get(edge, (x.index,)))
+        which = f"{text.spread(places)} " if len(self.read.get(x.origin, ())) > 1 or x.index else ""
         return which + text.shape_of(x.shape, x.dtype) + often + self.when(edge)
 
     def when(self, edge: Edge) -> str:
@@ -392,12 +393,14 @@ class Sketch:
         alike: dict[Any, Edge] = {}
         counted: set[Any] = set()
         self.ends: dict[Edge, dict[tuple[int, int, int | None], None]] = {}
+        self.indices: dict[Edge, dict[int, None]] = {}  # of the results that repetitions read in turn
         reads = ((op, i, n) for op in self.tape for i, x in enumerate(op.inputs) for n in (x.source, x.written))
         for op, i, number in reads:
             if number is None or (edge := self.edge(op, i, number)) is None:
                 continue
-            edge, joins = alike.setdefault(self.edge_key(edge, number), edge), edge.joins
+            edge, joins = alike.setdefault(self.edge_key(edge, number, op.number), edge), edge.joins
             edge.joins |= joins
+            self.indices.setdefault(edge, {})[op.inputs[i].index] = None
             _, counts = self.crosses(number, op.number)
             use = edge, number, op.inputs[i].index, self.repetitions.get(op.number)
             inside = number in self.representative and number not in self.modules.call_of  # in the frame of the run
@@ -410,7 +413,7 @@ class Sketch:
             tail, head = self.box(source.made_by), self.box(source.number)
             if source.made_by is not None and tail is not None and head is not None and tail is not head:
                 made = Result(source.made_by, 0, "", source.shape or (), source.dtype or "")
-                found[Edge(tail, head, None, made, 0, dashed=True)] += 1
+                found[alike.setdefault((tail, head), Edge(tail, head, None, made, 0, dashed=True))] = head.times
         for box in self.results:
             if (tail := self.box(box.results[0].source)) is not None:
                 found[edge := Edge(tail, box, None, box.results[0], 0)] += box.times
@@ -439,10 +442,11 @@ class Sketch:
         made = {(self.representative_of(x.origin), x.index, x.shape) for x in op.inputs if x.origin is not None}
         return len(op.inputs) > MAX_ALIKE and len(made) == 1 and op.inputs[1].origin in self.representative
 
-    def edge_key(self, edge: Edge, number: int) -> tuple[Any, ...]:
+    def edge_key(self, edge: Edge, number: int, head: int) -> tuple[Any, ...]:
         """Return a key that is equal for edges to be merged. It tells sources in one box apart, but not operations."""
         source = None if number in self.modules.call_of else self.representative_of(number)
-        x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 else 0
+        inside = len(self.repetitions.get(head, ())) > len(self.repetitions.get(number, ()))  # of a run, the tail not
+        x, index = edge.what, edge.what.index if len(edge.tail.ops) == 1 and not inside else 0
         looks = edge.argument, edge.later, edge.wrote, edge.dashed
         return edge.tail, edge.head, looks, source, x.shape, x.dtype, index
 
