@@ -10,7 +10,7 @@ import pytest
 import microgad as torch
 import microgad.nn.functional as F
 from microgad.ops.support.blocks import batch_blocks
-from microgad.ops.window import avg_pool2d, max_pool2d, max_pool_kernels, pool
+from microgad.ops.window import avg_pool2d, fractional_pool, max_pool2d, max_pool_kernels, pool
 from microgad.ops.window.geometry import pooling_window
 
 from .patches import leaf, patches, random
@@ -242,3 +242,25 @@ def test_without_a_graph_the_maxima_are_the_same_and_no_winners_are_searched(mon
     found = max_pool2d(x, *settings)
     assert found.stride() == expected.stride()
     np.testing.assert_array_equal(found.array, expected.array)
+
+
+@pytest.mark.host("the ways are NumPy's")
+@pytest.mark.parametrize(("shape", "kernel", "size"), [((12, 8, 40, 30), 2, (5, 7)), ((2, 9, 12, 12, 12), 2, 4)])
+def test_few_boxes_in_large_planes_are_searched_side_by_side(rng, monkeypatch, shape, kernel, size):
+    pool = getattr(F, f"fractional_max_pool{len(shape) - 2}d")
+    x = torch.tensor(rng.integers(-3, 3, shape).astype(np.float32))  # with ties
+    samples = torch.tensor(rng.random((*shape[:2], len(shape) - 2)).astype(np.float32))
+    asked = []
+
+    def pooled():
+        return pool(x, kernel, output_size=size, return_indices=True, _random_samples=samples)
+
+    along_axis = fractional_pool.max_along_axis
+    monkeypatch.setattr(fractional_pool, "max_along_axis", lambda *args: asked.append(1) or along_axis(*args))
+    found = pooled()
+    assert not asked
+    for name in ("FEW_CELLS", "PAYS"):
+        monkeypatch.setattr(fractional_pool, name, 0)
+    for side_by_side, along_axes in zip(found, pooled(), strict=True):
+        assert torch.equal(side_by_side, along_axes)
+    assert asked

@@ -22,6 +22,8 @@ from .geometry import Size, invalid, ntuple
 from .max_pool_kernels import FEW_CELLS
 from .pool import with_indices
 
+PAYS = 0.9  # the most cells side by side, relative to those that a search along the axes reads, that take less time
+
 
 class BoxArgmax(Function):
     """The position of each box's maximum on the flattened plane, (..., H, W) -> (..., OH, OW) int64.
@@ -180,17 +182,22 @@ def max_over_boxes(input: Tensor, tables: Sequence[Array], return_indices: bool)
 
 
 def _argmax_of_few(x: Array, tables: Sequence[Array]) -> Array | None:
-    """Compute `BoxArgmax` from the cells of all boxes side by side, if they are few and none is NaN; else None."""
+    """Compute `BoxArgmax` from the cells of all boxes side by side, if they are few and none is NaN; else None.
+
+    Few are also fewer than a search along one axis after another reads, which goes through rows that no box contains.
+    """
     dims, planes = len(tables), math.prod(x.shape[: -len(tables)])
-    count = planes * math.prod([len(table) * table.shape[-1] for table in tables])
-    if not 0 < count <= FEW_CELLS or any(type(a) is not np.ndarray for a in (x, *tables)):
+    size, out = x.shape[-dims:], [table.shape[-1] for table in tables]
+    count = planes * math.prod([len(table) * n for table, n in zip(tables, out, strict=True)])
+    along_axes = planes * sum([math.prod((*size[:i], len(table), *out[i:])) for i, table in enumerate(tables)])
+    if not 0 < count <= max(FEW_CELLS, PAYS * along_axes) or any(type(a) is not np.ndarray for a in (x, *tables)):
         return None
     cells: Any = 0
-    for i, (table, n) in enumerate(zip(tables, x.shape[-dims:], strict=True)):
+    for i, (table, n) in enumerate(zip(tables, size, strict=True)):
         lead, between = table.shape[1:-1], (1,) * (dims - 1)
         turned = table.transpose((*range(1, table.ndim), 0))
         cells = cells * n + turned.reshape(*lead, *between[:i], table.shape[-1], *between, len(table), *between[i:])
-    taps, shape = math.prod(map(len, tables)), (*x.shape[:-dims], *[table.shape[-1] for table in tables])
+    taps, shape = math.prod(map(len, tables)), (*x.shape[:-dims], *out)
     starts = np.arange(0, x.size, x.size // planes)[:, None, None]
     cells = cells.reshape(-1, count // planes // taps, taps) + starts
     values = x.reshape(-1).take(cells)
