@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.function import Function, numbers
@@ -366,3 +369,51 @@ def test_writes_to_views_of_views_take_linear_time():
     view.mul_(2)
     assert z.shape == (1, 1, 6)
     assert view.shape == view.grad_fn.shape == (3, 2)
+
+
+def test_writes_to_slices_of_slices_and_to_permuted_ones_take_linear_time():
+    x = torch.ones(8, 24, requires_grad=True)
+    base = x * 1
+    view, expected = base, np.ones((8, 24))
+    shown = expected
+    for i in range(4):
+        view, shown = view[1:, ..., : -1 - i], shown[1:, : -1 - i]
+        view.mul_(2)
+        shown *= 2
+    view, shown = view[..., ::3][:2].mul_(1), shown[:2, ::3]
+    for _ in range(3):
+        view, shown = view.T, shown.T
+        view.add_(1).mul_(3)
+        shown[...] = (shown + 1) * 3
+    assert [step.__name__ for step, _ in steps_to(view._links)] == ["GetItem", "Permute"]
+    np.testing.assert_array_equal(base.detach().cpu().numpy(), expected)
+    base.sum().backward()
+    factors = np.ones((8, 24))
+    for i in range(4):
+        factors[1 + i :, : 24 - sum(range(1, i + 2))] *= 2
+    factors[4:6, : 24 - 10 : 3] *= 27
+    np.testing.assert_array_equal(x.grad.cpu().numpy(), factors)
+
+
+def test_indices_that_are_no_slices_stay_steps_of_their_own():
+    base = torch.ones(3, 4, 5, requires_grad=True) * 1
+    view = base[1:][0][None][..., 1:3]
+    view.mul_(2)
+    assert [settings["index"][0] for _, settings in steps_to(view._links)] == [slice(1, None), 0, None, ...]
+    assert base.sum().item() == 60 + 8
+
+
+@given(st.data())
+def test_two_slices_in_a_row_are_one(data):
+    x = np.arange(5 * 7).reshape(5, 7)
+    bounds = st.none() | st.integers(-9, 9)
+    parts = st.builds(slice, bounds, bounds, st.none() | st.integers(1, 3))
+    indices = st.lists(parts, max_size=2).flatmap(
+        lambda given: st.integers(0, len(given)).map(lambda at: (*given[:at], ..., *given[at:]))
+    )
+    first, second = data.draw(indices), data.draw(indices)
+    index = GetItem.joined({"index": first, "x_shape": x.shape}, {"index": second})["index"]
+    one, two = x[index], x[first][second]
+    assert (one.shape, one.tolist()) == (two.shape, two.tolist())
+    if one.size:
+        assert one.strides == two.strides

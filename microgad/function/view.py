@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from numpy import ndarray
@@ -23,7 +24,7 @@ class View(LinearMap):
     """
 
     may_share = may_hold_arrays = True
-    absorbs: ClassVar[bool]  # of a class alone, not of its subclasses: two in a row are the same as the second alone
+    joined: ClassVar[Callable[..., Any]]  # (of a class alone) the settings of one step for two in a row, or None
 
     @classmethod
     def apply(cls, x: Any, **settings: Any) -> Any:

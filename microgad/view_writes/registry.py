@@ -38,9 +38,12 @@ def steps_to(view: Links | Mirror) -> Steps:
 
 
 def shorten(view: Links) -> None:
-    """Let one step of a view's chain do what several in a row do: `y = y.view(n)` in a loop would lengthen it."""
-    while (chain := view.chain) and (before := chain[0]) and chain[1] is before[1] and "absorbs" in vars(chain[1]):
-        view.chain = before[0], chain[1], {**chain[2], "x_shape": before[2]["x_shape"]}
+    """Let one step of a view's chain do what several in a row do: `y = y[1:]` in a loop would lengthen it."""
+    while (chain := view.chain) and (before := chain[0]) and chain[1] is before[1] and "joined" in vars(chain[1]):
+        settings = chain[1].joined(before[2], chain[2])
+        if settings is None:
+            break
+        view.chain = before[0], chain[1], settings | {"x_shape": before[2]["x_shape"]}
 
 
 def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part: Any = None) -> None:

@@ -51,6 +51,24 @@ class GetItem(View):
             index_kernels.add(out, self.index, grad, blank=True)
         return out
 
+    @staticmethod
+    def joined(before, after):
+        sizes = before["x_shape"]
+        first, second = (_slices(step["index"], len(sizes)) for step in (before, after))
+        if first is None or second is None:
+            return None
+        cells = [range(n)[i][j] for n, i, j in zip(sizes, first, second, strict=True)]
+        return {"index": tuple([slice(kept.start, kept.stop, kept.step) for kept in cells])}
+
+
+def _slices(index: tuple[Any, ...], ndim: int) -> tuple[slice, ...] | None:
+    """Return an index of slices, and maybe an Ellipsis, as one slice for each axis; None for other indices."""
+    if not {slice, type(...)}.issuperset(map(type, index)):
+        return None
+    at = index.index(...) if ... in index else len(index)
+    rest = index[at + 1 :]
+    return (*index[:at], *[slice(None)] * (ndim - at - len(rest)), *rest)
+
 
 class StoreMixin:
     """Mixin for Functions that write by index: `forward` stores into a copy of x, `write` into x itself.

@@ -32,6 +32,10 @@ class Permute(View):
     def adjoint(self, grad):
         return grad.transpose(inverse(self.order))
 
+    @staticmethod
+    def joined(before, after):
+        return {"order": tuple(before["order"][axis] for axis in after["order"])}
+
 
 @tensors_only
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:

@@ -25,13 +25,17 @@ class Reshape(View):
     """The same values in another shape: a view where the layout allows."""
 
     symbol, numpy, native_half, conjugates = "reshape", np.reshape, True, False
-    node_name, absorbs = "View", True
+    node_name = "View"
 
     def forward(self, x):
         return layouts.reshape(x, self.size)
 
     def adjoint(self, grad):
         return layouts.reshape(grad, self.x_shape)
+
+    @staticmethod
+    def joined(before, after):
+        return after
 
 
 @tensors_only
