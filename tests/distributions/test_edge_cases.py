@@ -121,15 +121,49 @@ def test_a_covariance_shared_by_a_batch_is_factorized_once(name):
 
 
 def test_a_composition_has_the_event_dimensions_that_its_first_part_needs():
-    t = d.ComposeTransform([d.StickBreakingTransform(), d.ExpTransform()])
-    assert (t.domain.event_dim, t.codomain.event_dim) == (1, 1)
-    x = torch.tensor([0.5, -1.0], requires_grad=True)
-    jacobian = torch.autograd.functional.jacobian(lambda x: t(x)[:-1], x)  # the last probability is the others' rest
+    t, x = d.ComposeTransform([d.StickBreakingTransform(), d.ExpTransform()]), torch.tensor([0.5, -1.0])
     sticks = d.StickBreakingTransform()(x)
-    assert t.log_abs_det_jacobian(x, t(x)).shape == ()
-    last = sticks[-1]  # its logarithm's derivative is counted, too
-    assert_close(t.log_abs_det_jacobian(x, t(x)), (torch.linalg.det(jacobian).log() + last).item(), 1e-5)
+    change = d.StickBreakingTransform().log_abs_det_jacobian(x, sticks) + sticks.sum()
+    assert (t.domain.event_dim, t.codomain.event_dim) == (1, 1)
+    assert_close(t.log_abs_det_jacobian(x, t(x)), change.item())
     assert not d.ComposeTransform([d.AbsTransform(), d.ExpTransform()]).bijective
+
+
+def test_transforms_stay_inside_of_their_codomains_and_have_finite_inverses():
+    zero_to_one, tiny, eps = torch.tensor([0.0, 1.0]), torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).eps
+    assert_close(d.SigmoidTransform()(torch.tensor([-200.0, 200.0])), [tiny, 1 - eps])
+    assert_close(d.SigmoidTransform().inv(zero_to_one), [np.log(tiny), -np.log(eps)])
+    assert_close(d.SoftplusTransform().inv(torch.tensor([200.0])), [200.0])
+    assert_close(d.StickBreakingTransform()(torch.tensor([200.0])), [1 - eps, eps])
+    assert_close(d.StickBreakingTransform().inv(torch.tensor([0.5, 0.5, 0.0])), [np.log(2), np.log(0.5 / tiny)])
+    assert_close(d.CorrCholeskyTransform()(torch.tensor([20.0]))[1, 1], (2 * eps) ** 0.5, 1e-5)
+    assert d.AffineTransform(0.0, torch.ones(3)).forward_shape(()) == (3,)
+
+
+def test_a_transformed_distribution_has_the_dimensions_of_its_transforms():
+    base, x = d.Normal(torch.zeros(2, 3), torch.ones(3)), torch.tensor([[0.3, -0.2, 0.5], [1.0, 0.0, -2.0]])
+    factors, y = d.TransformedDistribution(base, d.CorrCholeskyTransform()), d.CorrCholeskyTransform()(x)
+    expected = base.log_prob(x).sum(-1) - d.CorrCholeskyTransform().log_abs_det_jacobian(x, y)
+    assert (factors.batch_shape, factors.event_shape) == ((2,), (3, 3))
+    assert_close(factors.log_prob(y), expected.tolist(), 1e-5)
+    vectors = d.TransformedDistribution(d.Independent(base, 1), d.ExpTransform())
+    assert vectors.support.event_dim == 1
+
+
+def test_divergences_where_densities_are_0():
+    p, q = d.Categorical(torch.tensor([0.0, 0.5, 0.5])), d.Categorical(torch.tensor([0.0, 0.25, 0.75]))
+    assert_close(d.kl_divergence(p, q), 0.5 * np.log(4 / 3))
+    low, high = torch.tensor([-1.0, 0.2], requires_grad=True), torch.tensor([0.5, 0.8])
+    kl = d.kl_divergence(d.Uniform(low, high), d.Beta(torch.tensor(2.0), torch.tensor(3.0)))
+    kl[1].backward()
+    assert kl.isinf().tolist() == [True, False]
+    assert low.grad.isfinite().all()
+
+
+def test_counts_at_the_ends_of_their_ranges():
+    assert d.Binomial(5, torch.tensor([0.0, 0.5, 1.0])).mode.tolist() == [0, 3, 5]
+    assert d.NegativeBinomial(torch.tensor([0.5, 3.0]), torch.tensor([0.3, 0.6])).mode.tolist() == [0, 3]
+    assert d.NegativeBinomial(torch.tensor(0.0), torch.tensor(0.3)).log_prob(torch.tensor(0.0)) == 0
 
 
 def test_with_cache_keeps_the_class_of_a_transform_if_it_can():
