@@ -199,6 +199,7 @@ def test_images_of_v2_print_and_convert_as_torchvisions():
 V2_CALLS = {
     "to_image": lambda lib, t: t.Compose([t.ToImage(), t.ToDtype(lib.float32, scale=True)])(Image.fromarray(PIXELS)),
     "to_dtype": lambda lib, t: t.ToDtype({lib.Tensor: lib.float64, "others": None})(lib.tensor(PIXELS)),
+    "kept_dtype": lambda lib, t: t.ToDtype({lib.Tensor: None, "others": lib.float64})(lib.tensor(PIXELS)),
     "array": lambda lib, t: t.ToImage()(SMOOTH),
     "to_pil": lambda lib, t: lib.tensor(np.array(t.ToPILImage()(lib.tensor(PIXELS[:, :, 0])))),
     "normalize": lambda lib, t: t.Normalize([0.5], [0.2])(lib.ones(1, 2, 2)),
@@ -253,6 +254,15 @@ V2_CALLS = {
     "jpeg_pillow": lambda lib, t: lib.tensor(np.array(t.JPEG([5, 60])(Image.fromarray(PIXELS)))),
     "subsampled": lambda lib, t: t.UniformTemporalSubsample(4)(lib.rand(2, 9, 3, 2, 2)),
     "cropped_by_padding": lambda lib, t: t.functional.pad(lib.rand(1, 4, 4), [0, -1], fill=[1.0, 2.0, 3.0]),
+    "sharpened_lines": lambda lib, t: t.functional.adjust_sharpness(lib.rand(1, 2, 9), 2.0),
+    "gamma_with_gain": lambda lib, t: t.functional.adjust_gamma(lib.rand(2, 3, 3), 0.5, 3.0),
+    "autocontrast_flat": lambda lib, t: t.functional.autocontrast(
+        lib.tensor([[[5, 5]], [[1, 9]], [[0, 0]]], dtype=lib.uint8)),
+    "channels_of_batch": lambda lib, t: t.functional.permute_channels(lib.rand(2, 3, 2, 2), [2, 0, 1]),
+    "scale_jitter": lambda lib, t: t.ScaleJitter((10, 40))(lib.rand(3, 9, 12)),
+    "palette": lambda lib, t: lib.tensor(np.array(t.functional.pad(
+        Image.fromarray(PIXELS).convert("P"), 2, padding_mode="edge").convert("RGB"))),
+    "image_on_memory": lambda lib, t: [(x := lib.zeros(3, 2, 2)), t.functional.to_image(x), x.fill_(1)][1],
     "elastic_bicubic": lambda lib, t: t.functional.elastic(lib.rand(1, 9, 9), lib.rand(1, 9, 9, 2), "bicubic"),
 }  # fmt: skip
 
