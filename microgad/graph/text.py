@@ -157,6 +157,14 @@ def size(count: int) -> str:
     return f"{amount:,.1f} {unit}"
 
 
+def with_unit(n: int) -> str:
+    """Format a number with a unit: "950", "1.2 k", "3.4 M"."""
+    for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if n >= 0.99995 * scale:
+            return f"{n / scale:.1f} {unit}"
+    return str(n)
+
+
 def settings(op: Op, *others: Op) -> list[str]:
     """Return the settings worth showing, such as "kernel 3", "axis (0, 2)" and "in place".
 

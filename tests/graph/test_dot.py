@@ -291,6 +291,15 @@ def test_leaves_that_a_loop_makes_of_results_are_one_edge():
     assert edge == 'op1 -.->|"(2,) ×5"| source2'
 
 
+def test_flops_are_shown_with_the_units_of_tables():
+    drawn = graph(torch.nn.Linear(40, 30)(torch.ones(5, 40)).exp(), color="flops")
+    shown = labels(drawn)
+    assert "flops 12.2 k" in shown["op0"]
+    assert "flops 150" in shown["op1"]
+    assert "flops, logarithmic: 150 … 12.2 k" in caption(drawn)
+    assert [op["flops"] for op in page_data(drawn.tape)["ops"]] == [12150, 150]
+
+
 def test_mermaid_has_the_numbers_that_are_known():
     x = torch.tensor(2 - 0.1j, requires_grad=True)
     with torch.record(values=True, params=locals()) as tape:

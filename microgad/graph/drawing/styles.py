@@ -147,7 +147,7 @@ SCALES = {
     "bytes": Scale(
         "kept for backward", lambda box: float(total(box.ops)) if box.ops else None, lambda x: text.size(round(x))
     ),
-    "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: f"{x:,.3g}"),
+    "flops": Scale("flops", _sum(lambda op: op.flops), lambda x: text.with_unit(round(x))),
     "gradient": Scale(
         "gradient norm", _largest(lambda s: s.norm, True), _plain, "stats=True, and its backward pass, too"
     ),

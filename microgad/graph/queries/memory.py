@@ -12,8 +12,8 @@ from ...errors.own_arguments import checked
 from ..module_tree import ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, differentiable, total
-from ..text import size, title
-from .tables import count, flops, module_of
+from ..text import size, title, with_unit
+from .tables import flops, module_of
 
 _ITEM_SIZES = {kind.name: kind.itemsize for kind in dtypes._ALL}
 
@@ -28,7 +28,7 @@ class Checkpoint:
 
     def __str__(self) -> str:
         shown = ", ".join(self.paths[:6]) + (f" and {len(self.paths) - 6} more" if len(self.paths) > 6 else "")
-        return f"{shown}: at most {size(self.peak)}, {count(self.extra_flops)} flops more"
+        return f"{shown}: at most {size(self.peak)}, {with_unit(self.extra_flops)} flops more"
 
     __repr__ = __str__
 

@@ -14,7 +14,7 @@ from ..flops import flops_of
 from ..module_tree import Member, ModuleCall, ModuleTree
 from ..repeats import ops_in
 from ..tape import Op, Tape, total
-from ..text import on_one_line, results, size, summary, title
+from ..text import on_one_line, results, size, summary, title, with_unit
 
 MIN_WIDTH = 12  # characters that a column has at least when it is shortened to fit the line
 
@@ -102,9 +102,9 @@ def table(
         calls = [f"{len(ops):,}"] if by else []
         times = _times(ops, whole) if timed else []
         words = [key] if by else [title(ops[0]), (mark(ops[0]) + ops[0].path).rstrip(), results(ops[0])]
-        lines.append([*words, *calls, size(total(ops)), count(flops(ops)), *times])
+        lines.append([*words, *calls, size(total(ops)), with_unit(flops(ops)), *times])
     more = f"... {len(items) - rows:,} more ...\n" if len(items) > rows else ""
-    footer = f"{more}{summary(tape)}, {count(flops(tape.ops))} flops"
+    footer = f"{more}{summary(tape)}, {with_unit(flops(tape.ops))} flops"
     if timed:
         footer += f", {1e3 * whole:.3f} ms"
     return Table(columns, lines, len(heads), footer, width)
@@ -131,14 +131,6 @@ def mark(op: Op) -> str:
     return "∂ " if op.derives is not None else ""
 
 
-def count(n: int) -> str:
-    """Format a number with a unit: "950", "1.2 k", "3.4 M"."""
-    for unit, scale in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if n >= 0.99995 * scale:
-            return f"{n / scale:.1f} {unit}"
-    return str(n)
-
-
 @checked
 def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | None = None) -> Table:
     """Return the tree of modules and operations: see `Tape.tree`."""
@@ -153,7 +145,7 @@ def tree(tape: Tape, depth: int | None = None, rows: int = 200, width: int | Non
             inside = list(ops_in([member]))
             name = title(member) if isinstance(member, Op) else f"{member.parts[-1]}:"
             shown = results(_result_of(inside, readers))
-            lines.append([prefix + name, shown, size(total(inside)), count(flops(inside))])
+            lines.append([prefix + name, shown, size(total(inside)), with_unit(flops(inside))])
         if isinstance(member, ModuleCall) and (depth is None or len(member.parts) < depth):
             stack += _below(member, under)
     more = f"... {seen - rows:,} more ...\n" if seen > rows else ""

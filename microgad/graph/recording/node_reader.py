@@ -22,6 +22,7 @@ from ...pytree import tree_leaves
 from ...state.derivative_path import DerivativePath
 from ...tensor import Tensor
 from ...type_aliases import Array
+from ..flops import flops_of
 from ..gc_pause import gc_paused
 from ..statistics import stats_of
 from ..tape import ANOTHER, Input, Kept, Op, Result, Source, Tape
@@ -173,6 +174,7 @@ class NodeReader:
             own=not key(cls),
             layouts=["contiguous"] if getattr(node, "torch_name", "") == "UnsafeView" else [],  # a reshape that copied
         )
+        op.flops = flops_of(op)
         derived_by(node.path, op)
         return op
 
