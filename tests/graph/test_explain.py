@@ -169,3 +169,21 @@ def test_a_constant_that_backward_has_freed_has_no_shape():
     assert "\n  target: (2,) int64, constant target\n" in explain(loss)
     loss.backward()
     assert "\n  target: constant target\n" in explain(loss)
+
+
+def test_variables_that_operations_computed_have_their_names():
+    x = torch.ones(4, requires_grad=True)
+    first, second = (x * 2).chunk(2)
+    square = first * first
+    assert "\n  x: (2,), square from × Mul\n" in explain(square.sum(), locals())
+    assert "\n  a: (2,), [0] first, [1] second from Split\n" in explain(square, locals())
+    assert second.shape == (2,)
+
+
+def test_the_formulas_of_complex_gradients_are_said_to_be_of_conjugates():
+    z = torch.tensor(1 + 2j, requires_grad=True)
+    said = "since these are complex: the conjugate of that, for the conjugate of grad"
+    assert said in explain(z * z)
+    assert "a gets 1.-2.j" in explain(z * z)
+    assert said not in explain(z.real * z.imag)
+    assert said not in explain(z.real.exp())

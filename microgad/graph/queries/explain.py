@@ -141,6 +141,8 @@ def explain(tensor: Tensor, params: Any = None) -> Explanation:
         for name, body in known.derivatives.items():
             name = name or (op.inputs[0].name if len(op.inputs) == 1 else "")
             lines.append(_indented(f"  gradient of {name}: " if name else "  gradients: ", body))
+        if node.conjugates and known.derivatives and any(dtype.startswith("complex") for dtype in op.dtypes):
+            lines.append("  since these are complex: the conjugate of that, for the conjugate of grad")
     if op.kept:
         lines.append(f"  keeps {', '.join(kept.name for kept in op.kept)}: {size(op.bytes)} of additional memory")
     lines += _derivatives(node, index, tensor)
@@ -163,7 +165,8 @@ def _origin(tape: Tape, x: Any) -> str:
     found = tape.find(x.source)
     shape = shape_of(x.shape, x.dtype)
     if isinstance(found, Op):
-        return f"{shape} from {title(found)}" + (f" in {found.path}" if found.path else "")
+        name = next((f", {made.name}" for made in tape.variables if made.number == found.number), "")
+        return f"{shape}{name} from {title(found)}" + (f" in {found.path}" if found.path else "")
     assert found is not None
     value = f"{found.value:.6g}" if isinstance(found.value, float) else ""
     return ", ".join(filter(None, (shape, f"{found.kind} {found.name}".strip(), value)))  # no shape: freed by backward
