@@ -220,6 +220,11 @@ def test_flops_of_convolutions_products_and_recurrent_layers():
         size = (2, 3, *[5] * n)
         assert flops(getattr(F, f"conv{n}d"), size, (4, 3, *[3] * n)) == 2 * (2 * 4 * 3**n) * (3 * 3**n)
         assert flops(getattr(F, f"conv_transpose{n}d"), size, (3, 4, *[3] * n)) == 2 * (2 * 3 * 5**n) * (4 * 3**n)
+        bias = 2 * 4 * 7**n
+        with_bias = flops(getattr(F, f"conv_transpose{n}d"), size, (3, 4, *[3] * n), (4,))
+        assert with_bias == flops(getattr(F, f"conv_transpose{n}d"), size, (3, 4, *[3] * n)) + bias
+    attention = flops(F.scaled_dot_product_attention, (2, 3, 4), (2, 5, 4), (2, 5, 7))
+    assert attention == 2 * (3 * 5) * (2 * 4 + 2 * 7 + 5)
     assert flops(lambda a, b: torch.einsum("bij,bjk->bik", a, b), (2, 3, 4), (2, 4, 5)) == 2 * 2 * 3 * 4 * 5
     assert flops(lambda a, b: torch.tensordot(a, b, 1), (3, 4), (4, 5)) == 2 * 3 * 4 * 5
     assert flops(torch.dot, (5,), (5,)) == 10

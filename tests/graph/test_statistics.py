@@ -36,3 +36,10 @@ def test_an_array_of_one_large_number_does_not_overflow():
     found = stats_of(np.full(70_000, 3e38, np.float32))
     assert (found.mean, found.std) == (pytest.approx(3e38), 0.0)
     assert found.norm == pytest.approx(3e38 * 70_000**0.5)
+
+
+def test_the_largest_value_is_in_the_last_bin_and_the_norm_is_that_of_finite_values():
+    x = np.array([0.0, 1.0, 2.0, 4.0], np.float32)
+    places = [i for i, count in enumerate(stats_of(x).counts) if count]
+    assert places == [0, BINS // 4, BINS // 2, BINS - 1]
+    assert stats_of(np.array([3.0, np.nan, 4.0, np.inf])).norm == pytest.approx(5)

@@ -122,6 +122,16 @@ def test_a_write_under_no_grad_is_no_cut():
     assert not why_no_grad(w, loss, tape)
 
 
+def test_a_write_under_no_grad_into_a_result_is_no_cut():
+    w = torch.ones(3, requires_grad=True)
+    with torch.record(params={"w": w}) as tape:
+        y = w * 2
+        with torch.no_grad():
+            y.mul_(3)
+        y.sum()
+    assert not tape.why_no_grad("w"), tape.why_no_grad("w").message
+
+
 def test_the_loss_may_be_a_function():
     w = torch.ones(3, requires_grad=True)
     cut = why_no_grad(w, lambda: (w * 2).detach().sum())
