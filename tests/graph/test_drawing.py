@@ -250,6 +250,7 @@ def test_residual_edges_are_marked():
     (edge,) = drawn.sketch.residual_edges(drawn.sketch.edges())
     assert (edge.tail.ops[0].name, edge.head.ops[0].name, edge.argument) == ("Exp", "Add", 0)
     assert "residual" in drawn.source
+    assert re.search(f'-> {edge.head.name}:0:n .* color="{LIGHT.residual}"', drawn.source)
     d = h.tanh()
     for y in (d, torch.stack([d, d * 2]), d - d.exp(), d + d.mean(), d * d.exp(), d.sum() + d.sum().exp()):
         assert "residual" not in graph(y).source
