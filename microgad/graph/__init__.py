@@ -45,11 +45,11 @@ def graph(
 ) -> Graph:
     """Return the graph that led to `tensors`: its operations, its leaves, and what is kept for backward.
 
-    `y.graph()` does the same for one Tensor. `params` is a module, or a dict of names to Tensors (`locals()` will do),
-    and gives names to the leaves and to what operations computed. A leaf without a name is named after the argument
-    that it is used as, for example "features.0.weight". `show_saved=False` hides what is kept for backward. Modules at
-    level `depth` are drawn as one box each; None opens all of them, and by default as many are opened as fit on a page.
-    The other options are those of `Tape.draw`.
+    `y.graph()` does the same for one Tensor. `params` is a module, or a dict of names to Tensors (`locals()` will do)
+    or to lists of them, and gives names to the leaves and to what operations computed. A leaf without a name is named
+    after the argument that it is used as, for example "features.0.weight". `show_saved=False` hides what is kept for
+    backward. Modules at level `depth` are drawn as one box each; None opens all of them, and by default as many are
+    opened as fit on a page. The other options are those of `Tape.draw`.
 
     An input that doesn't require grad is shown only if a derivative reads it, because nodes keep no others. The graph
     can also be read after backward, and for gradients of any order computed under create_graph. Raises RuntimeError for

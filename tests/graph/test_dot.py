@@ -237,6 +237,20 @@ def test_of_several_names_the_first_is_shown():
     assert labels(graph(y, params={"_": y}))["result0"] == "_ 27.47"
 
 
+def test_tensors_in_lists_have_their_places_as_names():
+    weights, states = [torch.tensor(2.0, requires_grad=True) for _ in range(2)], []
+    states.append(weights[0] * 3)
+    states.append((states[-1] * weights[1], 1))
+    last = states[1][0].exp()
+    shown = labels(graph(last, params={"other": 3, **locals()}, show_saved=False))
+    assert shown["source0"] == "weights[0] 2"
+    assert shown["source1"] == "weights[1] 2"
+    assert shown["op0"].endswith("Mul states[0] 6")
+    assert shown["op1"].endswith("× Mul")
+    first = weights[0]
+    assert labels(graph(last, params=locals()))["source0"] == "first 2"
+
+
 def test_a_result_shows_the_gradient_that_it_keeps():
     x = torch.tensor(2.0, requires_grad=True)
     y = x * 3

@@ -55,11 +55,12 @@ def read(tensors: tuple[Tensor, ...], params: Any = None) -> Tape:
 
 
 def names_of(params: Any) -> dict[str, Tensor]:
-    """Return the named parameters and buffers of a module, or the Tensors of a mapping."""
+    """Return the named parameters and buffers of a module, or the Tensors of a mapping, also of lists: "states[0]"."""
     if params is None:
         return {}
     if isinstance(params, Mapping):
-        items: Iterable[Any] = params.items()
+        lists = [(name, x) for name, x in params.items() if isinstance(x, (list, tuple))]
+        items: Iterable[Any] = [*params.items(), *((f"{name}[{i}]", y) for name, x in lists for i, y in enumerate(x))]
     elif hasattr(params, "named_parameters"):
         items = [*params.named_parameters(), *params.named_buffers()]
     else:
