@@ -104,6 +104,7 @@ def test_compiled_module_has_torchs_state_dict_names() -> None:
     assert compiled(x).grad_fn.path == "0"
 
 
+@pytest.mark.host("another process loads it")
 @pytest.mark.filterwarnings("ignore:torch.compile")
 def test_a_compiled_module_that_was_saved_whole_is_loaded_by_a_process_that_compiles_nothing(tmp_path: Path) -> None:
     torch.save(torch.compile(torch.nn.Sequential(torch.nn.Linear(2, 2))), tmp_path / "net.pt")
