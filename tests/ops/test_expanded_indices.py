@@ -8,6 +8,8 @@ import pytest
 import microgad as torch
 from microgad.ops.indexing.gather import index_along
 
+from ..times import assert_takes
+
 SHAPE, COUNT = (3, 4, 2, 5), 6
 OPERATIONS = {
     "gather": lambda x, axis, index, source: x.gather(axis, index),
@@ -22,6 +24,13 @@ OPERATIONS = {
 }
 
 
+@pytest.fixture
+def whole_slices(monkeypatch):
+    """Few places count as many."""
+    monkeypatch.setitem(index_along.__globals__, "FEW", 0)
+
+
+@pytest.mark.usefixtures("whole_slices")
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("axis", range(4))
 @pytest.mark.parametrize("expanded", [(0,), (3,), (1, 2), (0, 1), (2, 3), (0, 3), (0, 1, 2, 3)])
@@ -41,6 +50,7 @@ def test_results_are_those_of_the_index_spelled_out(name, axis, expanded):
         assert found.stride() == expected.stride()
 
 
+@pytest.mark.usefixtures("whole_slices")
 def test_the_index_is_of_whole_slices():
     index = np.broadcast_to(np.array([[2], [0]]), (2, 5))
     assert [type(i) for i in index_along(0, index, (3, 5))] == [np.ndarray, slice]
@@ -50,3 +60,14 @@ def test_the_index_is_of_whole_slices():
     rows = np.broadcast_to(np.zeros((4, 2, 1), int), (4, 2, 5))
     assert [type(i) for i in index_along(1, rows, (4, 3, 5))] == [np.ndarray, np.ndarray, slice]
     assert type(index_along(0, np.broadcast_to(np.array([[2], [0]]), (2, 4)), (3, 5))) is np.ndarray  # a part of a row
+
+
+@pytest.mark.host("times of NumPy")
+def test_few_rows_are_added_as_fast_as_by_the_index_spelled_out():
+    x, index = torch.ones(32, 32), torch.arange(32)[:, None].expand(32, 32)
+    assert type(index_along(0, index.numpy(), (32, 32))) is np.ndarray
+
+    def calls(index):
+        return lambda: [x.scatter_add(0, index, x) for _ in range(20)]
+
+    assert_takes(1.3, calls(index), calls(index.contiguous()))

@@ -76,6 +76,7 @@ def _offsets(axis: int, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Array
 
 
 CACHED = 4096  # up to this number of indices making the offsets takes as long as adding them, so they are cached
+FEW = 2048  # up to this number of indices flat ones are made in less time than whole slices save
 _cached_offsets = functools.lru_cache(maxsize=64)(_offsets)
 
 
@@ -93,11 +94,11 @@ def flat_indices(axis: int, index: Array, shape: tuple[int, ...], steps: tuple[i
 
 
 def index_along(axis: int, index: Array, shape: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
-    """Convert indices along one axis of x to an index of x: of whole slices where they are expanded, else a flat one.
+    """Convert indices along one axis of x to an index of x: of whole slices where many are expanded, else a flat one.
 
     For x (N, M, B) and an index (N, K, B) along axis 1 that is expanded along the last one, it is (rows, index, :).
     """
-    if 0 not in index.strides:
+    if 0 not in index.strides or index.size <= FEW:
         return flat_indices(axis, index, shape, steps)
     whole = [i != axis and step == 0 and index.shape[i] == shape[i] > 1 for i, step in enumerate(index.strides)]
     if not whole or not (whole[0] or whole[-1]):
