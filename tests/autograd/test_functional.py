@@ -94,3 +94,58 @@ def test_dual_levels_do_not_nest():
 def test_errors_name_the_transform(call, message):
     with pytest.raises((RuntimeError, TypeError, ValueError), match=message):
         call(torch.ones(2))
+
+
+def test_a_constant_among_results_has_zeros_for_derivatives():
+    x, v = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0])
+    _, tangents = func.jvp(lambda x: (torch.ones(3), x * 2), (x,), (v,))
+    assert [t.tolist() for t in tangents] == [[0, 0, 0], [2, 0]]
+    zeros, twice = func.jacfwd(lambda x: (torch.ones(3), x * 2))(x)
+    assert (zeros.count_nonzero(), zeros.shape, twice.tolist()) == (0, (3, 2), [[2, 0], [0, 2]])
+
+
+def test_jacfwd_with_draws_for_each_derivative_has_aux_of_one_and_derivatives_by_several_arguments():
+    def function(x, y):
+        return x * y.sum() + 0 * torch.randn(2), x + 1
+
+    (by_x, by_y), aux = func.jacfwd(function, (0, 1), True, randomness="different")(torch.ones(2), torch.ones(3))
+    assert (by_x.tolist(), by_y.tolist(), aux.tolist()) == ([[3, 0], [0, 3]], [[1] * 3] * 2, [2, 2])
+
+
+def test_a_constant_written_to_a_dual_ends_its_tangent_and_not_those_of_earlier_results():
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        y = x * 2
+        x.fill_(5.0)
+        tangents = [forward_ad.unpack_dual(each).tangent.tolist() for each in (x, y, x * x)]
+    assert tangents == [[0, 0], [6, 8], [0, 0]]
+
+
+def test_a_gradient_in_a_dual_level_has_a_tangent_and_no_gradient():
+    p = torch.ones(2, requires_grad=True)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        (grad,) = torch.autograd.grad((p * p * x).sum(), p)
+        primal, tangent = forward_ad.unpack_dual(grad)
+    assert (tangent.tolist(), primal.requires_grad, tangent.requires_grad) == ([6, 8], False, False)
+
+
+def test_an_unpacked_value_has_a_gradient_and_no_tangent():
+    p = torch.ones(2, requires_grad=True)
+    with forward_ad.dual_level():
+        x = forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        value, _ = forward_ad.unpack_dual(p * x)
+        assert forward_ad.unpack_dual(value * 2).tangent is None
+        value.sum().backward()
+    assert p.grad.tolist() == [1, 2]
+
+
+def test_a_dual_level_under_no_grad_records_only_what_has_a_tangent():
+    w = torch.ones(2, requires_grad=True)
+    with torch.no_grad(), forward_ad.dual_level():
+        x = forward_ad.make_dual(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        y, z = w * 2, w * x
+        assert (y.requires_grad, z.requires_grad, y.grad_fn) == (False, False, None)
+        assert forward_ad.unpack_dual(z).tangent.tolist() == [3, 4]
+        w.mul_(2)
+    assert w.tolist() == [2, 2]
