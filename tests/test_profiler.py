@@ -149,6 +149,16 @@ def test_schedules_are_those_of_pytorch():
         schedule(wait=0, warmup=0, active=0)
 
 
+@pytest.mark.parametrize(("active", "ends"), [(1, [1, 2, 3, 4, 4]), (2, [2, 4, 4])])
+def test_cycles_may_follow_each_other_without_a_wait(active, ends):
+    steps = []
+    cycles = schedule(wait=0, warmup=0, active=active)
+    with profile(schedule=cycles, on_trace_ready=lambda prof: steps.append(prof.step_num)) as prof:
+        for _ in range(4):
+            prof.step()
+    assert steps == ends  # the last cycle has begun, and ends with the block
+
+
 def test_a_schedule_records_its_active_steps(tmp_path):
     cycles = []
 

@@ -239,6 +239,16 @@ def test_an_archive_may_begin_within_a_file_but_not_be_followed_by_another(write
         microgad.load(file)
 
 
+def test_conjugates_that_pytorch_has_put_off_share_memory_when_loaded():
+    x, file = torch.arange(4) * (1 + 2j), io.BytesIO()
+    torch.save([x.conj(), x[1:].conj()], file)
+    file.seek(0)
+    whole, part = microgad.load(file)
+    whole[2] = 5 - 1j
+    assert whole.tolist() == [0, 1 - 2j, 5 - 1j, 3 - 6j]
+    assert part.tolist() == [1 - 2j, 5 - 1j, 3 - 6j]
+
+
 def test_a_slice_of_a_storage_is_read_back():
     x = microgad.UntypedStorage([0, 1, 2, 3, 4, 5])[2:4]
     assert microgad.load(saved(microgad, [x]))[0].tolist() == [2, 3]
