@@ -51,6 +51,10 @@ def test_attention_counts_its_matrix_products(device):
     with FlopCounterMode(display=False) as counter:
         torch.nn.functional.scaled_dot_product_attention(q, k, v).sum().backward()
     assert counter.get_total_flops() == 6 * (2 * 2 * 3 * 4 * 5)
+    mask, constants = torch.zeros(3, 5, device=device, requires_grad=True), [x.detach() for x in (q, k, v)]
+    with FlopCounterMode(display=False) as counter:
+        torch.nn.functional.scaled_dot_product_attention(*constants, mask).sum().backward()
+    assert counter.get_total_flops() == 3 * (2 * 2 * 3 * 4 * 5)
 
 
 def test_operations_are_counted_under_their_names_in_torch_ops(layer, device):
