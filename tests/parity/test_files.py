@@ -252,6 +252,9 @@ def test_conjugates_that_pytorch_has_put_off_share_memory_when_loaded():
 def test_a_slice_of_a_storage_is_read_back():
     x = microgad.UntypedStorage([0, 1, 2, 3, 4, 5])[2:4]
     assert microgad.load(saved(microgad, [x]))[0].tolist() == [2, 3]
+    whole = microgad.arange(6, dtype=microgad.uint8)
+    found = microgad.load(saved(microgad, [whole.untyped_storage()[2:4], whole]))
+    assert [x.tolist() for x in found] == [[2, 3], [0, 1, 2, 3, 4, 5]]
 
 
 @pytest.mark.parametrize("lib", [torch, microgad])
