@@ -96,6 +96,13 @@ def test_errors_name_the_transform(call, message):
         call(torch.ones(2))
 
 
+def test_gradients_in_a_batch_keep_the_graph_if_they_are_on_it():
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x**3 * x
+    torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True, create_graph=True)
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [4, 32]
+
+
 def test_a_constant_among_results_has_zeros_for_derivatives():
     x, v = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0])
     _, tangents = func.jvp(lambda x: (torch.ones(3), x * 2), (x,), (v,))
