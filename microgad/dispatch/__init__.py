@@ -46,28 +46,31 @@ running_as_torch = False  # whether `import torch` imports microgad: set by `as_
 
 def ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement Tensor's `__array_ufunc__`."""
-    mixed = method == "__call__" and len(inputs) == 2 and not kwargs and _are_mixed(*inputs) and not current().deriving
-    if mixed and ufunc is np.true_divide and type(inputs[0]) is np.ndarray and _called_by_program():
+    plain = method == "__call__" and (not kwargs or kwargs.keys() == {"out"})
+    mixed = plain and len(inputs) == 2 and _are_mixed(*inputs) and not current().deriving
+    if mixed and ufunc is np.true_divide and type(inputs[0]) is np.ndarray and not kwargs and _called_by_program():
         ufunc, inputs = np.multiply, (inputs[0], Reciprocal.apply(inputs[1]))  # as PyTorch's operator does
     # `np.float64(2) * x` is np.multiply as well: there the operator counts, which follows PyTorch's type promotion.
     as_torch = running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
     if as_torch and _arrays_suffice(method, inputs, kwargs) and _called_by_program():
         return _on_arrays(ufunc, method, inputs, kwargs)
-    if (mixed or (_are_integers(inputs) and method == "__call__" and not kwargs)) and _called_by_program():
+    if (mixed or (plain and _are_integers(inputs))) and _called_by_program():
         inputs = _promoted(ufunc, inputs)
     out = kwargs.get("out", ())
-    try:
-        if not out:
-            return _recorded(ufunc, method, inputs, kwargs)
+    if out:
+        if _arrays_suffice(method, inputs, kwargs):
+            return _on_arrays(ufunc, method, inputs, kwargs)
         _check_out(ufunc, out)
-        others = {name: value for name, value in kwargs.items() if name != "out"}
+        kwargs = {name: value for name, value in kwargs.items() if name != "out"}
         if not any(isinstance(x, core.Tensor) for x in inputs):
             inputs = tuple(map(elementwise.as_exact_tensor, inputs))
-        return _write_out(ufunc, out[0] if len(out) == 1 else out, _recorded(ufunc, method, inputs, others))
+    try:
+        result = _recorded(ufunc, method, inputs, kwargs)
     except (TypeError, NotImplementedError):
-        if not _arrays_suffice(method, inputs, kwargs):
+        if not _arrays_suffice(method, inputs, kwargs) or (out and "where" in kwargs):  # which leaves parts of `out`
             raise
-    return _on_arrays(ufunc, method, inputs, kwargs)
+        result = _on_arrays(ufunc, method, inputs, kwargs)
+    return _write_out(ufunc, out[0] if len(out) == 1 else out, result) if out else result
 
 
 def _recorded(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -190,6 +190,9 @@ def test_arrays_and_numbers_may_be_mixed_with_tensors() -> None:
     y, out = torch.tensor([1.0, np.nan]), torch.zeros(3, dtype=torch.float64)
     compare(np.add(VECTOR, 1, out=out), VECTOR + 1)
     compare(np.fabs(VECTOR, out=out), np.fabs(VECTOR))
+    compare(np.add(np.arange(3), x.float(), out=out), np.arange(3) + VECTOR.astype(np.float32))
+    with pytest.raises(TypeError, match="with where= is not recorded"):
+        np.add(x, 1, out=out, where=[True, False, True])
     for a, b in ((x, VECTOR), (VECTOR, x), (x, [1, 2]), (x, x + 1)):
         assert np.array_equal(a, b) is np.array_equal(np.asarray(a), np.asarray(b))
     assert [np.array_equal(y, y), np.array_equal(y, y, equal_nan=True)] == [False, True]
