@@ -15,6 +15,7 @@ from .. import lazy as _lazy
 from . import convnext as convnext
 from . import densenet as densenet
 from . import efficientnet as efficientnet
+from . import inception as inception
 from . import mobilenetv2 as mobilenetv2
 from . import mobilenetv3 as mobilenetv3
 from . import resnet as resnet
@@ -50,6 +51,14 @@ from .efficientnet import efficientnet_b7 as efficientnet_b7
 from .efficientnet import efficientnet_v2_l as efficientnet_v2_l
 from .efficientnet import efficientnet_v2_m as efficientnet_v2_m
 from .efficientnet import efficientnet_v2_s as efficientnet_v2_s
+from .googlenet import GoogLeNet as GoogLeNet
+from .googlenet import GoogLeNetOutputs as GoogLeNetOutputs
+from .googlenet import _GoogLeNetOutputs as _GoogLeNetOutputs
+from .googlenet import googlenet as googlenet
+from .inception import Inception3 as Inception3
+from .inception import InceptionOutputs as InceptionOutputs
+from .inception import _InceptionOutputs as _InceptionOutputs
+from .inception import inception_v3 as inception_v3
 from .mobilenetv2 import MobileNetV2 as MobileNetV2
 from .mobilenetv2 import mobilenet_v2 as mobilenet_v2
 from .mobilenetv3 import MobileNetV3 as MobileNetV3

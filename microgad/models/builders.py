@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..nn import BatchNorm2d, Conv2d, GroupNorm, Linear, Module, init
@@ -33,22 +33,30 @@ _DEPRECATED = "deprecated since 0.13 and may be removed in the future"
 BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
-def builder(build: Callable[..., M], options_of: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {}) -> Builder[M]:
+def builder(
+    build: Callable[..., M],
+    options_of: Callable[[WeightsEnum], dict[str, Any]] = lambda _: {},
+    usual: Mapping[str, Any] | None = None,
+    loaded: Callable[[M, dict[str, Any]], Any] = lambda *_: None,
+) -> Builder[M]:
     """Make the public function that builds a model, with `weights`, from `build`, which takes only the options.
 
-    Weights imply 1000 classes and the options `options_of(weights)`.
+    Weights imply 1000 classes, the options `options_of(weights)` and, unless they are given, `usual`. After their
+    loading, `loaded(model, options)` is called with the given options.
     """
 
     def built(*, weights: Any = None, progress: bool = True, **options: Any) -> M:
         if weights is None:
             return build(**options)
         found = weights_of_model(build.__name__).verify(weights)
+        given = dict(options)
         for name, value in {"num_classes": 1000, **options_of(found)}.items():
             if options.setdefault(name, value) != value:
                 raise ValueError(f"The parameter '{name}' expected value {value} but got {options[name]} instead.")
         state = found.get_state_dict()
-        model = build(**options)
+        model = build(**{**(usual or {}), **options})
         model.load_state_dict(state)
+        loaded(model, given)
         return model
 
     built.__name__ = built.__qualname__ = build.__name__
@@ -98,12 +106,16 @@ def _with_old_arguments(built: Callable[..., M]) -> Callable[..., M]:
 
 
 def variant(
-    name: str, description: str, build: Callable[..., M], options_of: Callable[..., dict[str, Any]] = lambda _: {}
+    name: str,
+    description: str,
+    build: Callable[..., M],
+    options_of: Callable[..., dict[str, Any]] = lambda _: {},
+    **loading: Any,
 ) -> Builder[M]:
     """Make the builder of one model of a family, with a name and a docstring for `build`."""
     build.__name__ = name
     build.__doc__ = f"Build {description}. Source: torchvision.models.{name}."
-    return builder(build, options_of)
+    return builder(build, options_of, **loading)
 
 
 def require_stages(name: str, stages: Any, kind: type) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import pickle
 import re
 import warnings
@@ -25,6 +26,7 @@ RUN_NETWORKS = [
     ("mobilenet_v3_small", 32),
     ("shufflenet_v2_x0_5", 64),
     ("efficientnet_b0", 32),
+    ("googlenet", 32),
 ]
 BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
          "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s"]  # fmt: skip
@@ -45,6 +47,7 @@ def assert_same_state(mine, other):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=2e-6, atol=1e-8, err_msg=name)
 
 
+@pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
 @pytest.mark.parametrize(("name", "side"), RUN_NETWORKS)
 def test_initial_values_and_outputs_are_torchvisions(name, side):
     seed_both()
@@ -304,6 +307,60 @@ def test_networks_of_custom_sizes(name):
         found.append([loss.item(), *(p.grad.numpy() for p in net.parameters())])
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def inception_v3(networks):
+    """A network with an eighth of the usual parameters."""
+    module = networks.inception
+
+    def convolution(channels, width, **how):
+        return module.BasicConv2d(channels, width, groups=math.gcd(channels, width, 8), **how)
+
+    blocks = [functools.partial(getattr(module, f"Inception{x}"), conv_block=convolution) for x in [*"ABCDE", "Aux"]]
+    return networks.Inception3(5, True, True, [convolution, *blocks], True, 0.3)
+
+
+def googlenet(networks):
+    return networks.GoogLeNet(5, transform_input=True, init_weights=True, dropout=0.3, dropout_aux=0.6)
+
+
+@pytest.mark.parametrize(("build", "side"), [(inception_v3, 75), (googlenet, 16)])
+def test_networks_with_auxiliary_heads(build, side):
+    """In training mode they return named tuples. Gradients and random draws are torchvision's."""
+    seed_both()
+    mine, other = build(models), build(theirs)
+    assert_same_state(mine, other)
+    assert repr(mine) == repr(other)
+    assert microgad.get_rng_state().array.tobytes() == torch.get_rng_state().numpy().tobytes()
+    mine.load_state_dict({k: microgad.tensor(v.numpy()) for k, v in other.state_dict().items()})
+    x = np.random.default_rng(0).standard_normal((4, 3, side, side))
+    found = []
+    for library, net in ((microgad, mine), (torch, other)):
+        if build is inception_v3:  # the head is for images of 299 x 299
+            net.AuxLogits = library.nn.Sequential(library.nn.Upsample(17), net.AuxLogits)
+        net.double()
+        library.manual_seed(2)
+        outputs = net(library.tensor(x))
+        sum((y * y).sum() for y in outputs).backward()
+        parameters = [p.grad.numpy() for p in net.parameters()]
+        found.append([type(outputs).__name__, outputs._fields, *(y.detach().numpy() for y in outputs), *parameters])
+        assert isinstance(net.eval()(library.tensor(x)), library.Tensor)
+    assert found[0][:2] == found[1][:2]
+    for a, b in zip(found[0][2:], found[1][2:], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-9 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "googlenet"])
+def test_initialization_that_is_not_asked_for_warns_as_torchvisions(name):
+    found = []
+    for networks in (models, theirs):
+        with (
+            pytest.warns(FutureWarning, match="please set init_weights=True") as heard,
+            pytest.raises(ValueError, match="length") as raised,
+        ):
+            networks.get_model(name, **{"inception_v3": {"inception_blocks": []}, "googlenet": {"blocks": []}}[name])
+        found.append([str(raised.value), *(str(each.message) for each in heard)])
+    assert found[0] == found[1]
 
 
 def test_errors_of_invalid_configurations():
