@@ -99,12 +99,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """
     call = TransformCall("vjp", primals)
     outputs, spec, aux = call.results(func, {}, has_aux)
-    for y in outputs:
-        if not (y.is_floating_point() or y.is_complex()):
-            raise errors.DtypeError(
-                "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
-                f"{y.dtype}"
-            )
+    _check_differentiable(outputs)
     call.end()
 
     @recording
@@ -120,6 +115,15 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     result = tree_unflatten(call.off_graph(outputs), spec)
     return (result, vjp_fn, aux) if has_aux else (result, vjp_fn)
+
+
+def _check_differentiable(outputs: list[Tensor]) -> None:
+    for y in outputs:
+        if not (y.is_floating_point() or y.is_complex()):
+            raise errors.DtypeError(
+                "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
+                f"{y.dtype}"
+            )
 
 
 @recording
@@ -230,7 +234,7 @@ def jacrev(
     """Return a function that computes the Jacobian, of shape (*output, *input), in reverse mode.
 
     Each element of the results takes a backward pass; `chunk_size` of them, or all, run at once. Raises RuntimeError
-    for a function of something other than Tensors. Source: torch.func.jacrev.
+    for a function of something other than floating-point and complex Tensors. Source: torch.func.jacrev.
 
     >>> torch.func.jacrev(lambda x: x * x)(torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],
@@ -240,6 +244,7 @@ def jacrev(
         raise errors.ArgumentError("jacrev: `chunk_size` should be greater than 0.")
 
     def rows(call: TransformCall, outputs: list[Tensor]) -> list[list[Tensor]]:
+        _check_differentiable(outputs)
         found = functional.jacobian_by_rows(outputs, call.wanted, call.vjp, chunk_size)
         every = [g for row in found for g in row]  # in PyTorch they are parts of one Tensor
         kept = call.nested and any(functional.depends_on_others(every, call.wanted))

@@ -89,6 +89,8 @@ def test_dual_levels_do_not_nest():
             lambda x: func.jacrev(torch.sin, has_aux=True)(x),
             r"vjp\(f, \*primals\): output of function f should be a tuple",
         ),
+        (lambda x: func.jacrev(torch.argmax)(x), "All outputs of f must be floating-point .*, got .* torch.int64"),
+        (lambda x: func.hessian(lambda x: (x.sum(), x > 0))(x), "All outputs of f must be .*, got .* torch.bool"),
     ],
 )
 def test_errors_name_the_transform(call, message):
