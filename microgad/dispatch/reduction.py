@@ -236,7 +236,10 @@ def _by_row(x: Any, rowvar: bool, dtype: Any) -> Any:
 def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     if x is None:
         return reduction.trapezoid(floating(y), dx=dx, dim=axis)
-    return reduction.trapezoid(*map(floating, promoted(y, x)), dim=axis)
+    y, x = map(floating, promoted(y, x))
+    if axis < 0 and x.ndim > y.ndim:  # it is counted in each of the two, PyTorch counts it in y
+        y = y[(None,) * (x.ndim - y.ndim)]
+    return reduction.trapezoid(y, x, dim=axis)
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
