@@ -237,9 +237,11 @@ def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     if x is None:
         return reduction.trapezoid(floating(y), dx=dx, dim=axis)
     y, x = map(floating, promoted(y, x))
-    if axis < 0 and x.ndim > y.ndim:  # it is counted in each of the two, PyTorch counts it in y
-        y = y[(None,) * (x.ndim - y.ndim)]
-    return reduction.trapezoid(y, x, dim=axis)
+    if x.ndim in (1, y.ndim):
+        return reduction.trapezoid(y, x, dim=axis)
+    intervals = y.shape[axis] - 1  # the axis is counted in y, in x and in their product, where PyTorch counts it in y
+    heights = y.narrow(axis, 1, intervals) + y.narrow(axis, 0, intervals)
+    return reduction.sum(heights * reduction.diff(x, dim=axis), axis) / 2
 
 
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:

@@ -85,6 +85,7 @@ def test_a_mask_says_where_insert_inserts() -> None:
         *((lambda a, x=x: np.trapezoid(a, as_given(a, x)), SINGLE) for x in (np.array([0, 1, 3], np.int8), SQUARE[0])),
         (lambda a: np.trapezoid(a, as_given(a, np.array([0.0, 0.5, 3.0], np.float32))), np.array([3, 1, 2])),
         (lambda a: np.trapezoid(a, as_given(a, SQUARE)), VECTOR),
+        (lambda a: np.trapezoid(np.stack([a[:2], a[1:]]), as_given(a, SQUARE[:2]), axis=0), SQUARE),
         (lambda a: np.logical_and(a, 2) | np.logical_xor(np.float32(0), a), SINGLE),
         (lambda a: np.expand_dims(np.reshape(a, np.int64(9)), np.int64(0)), SQUARE),
         (lambda a: np.isin(a, [0.3, 5.0]), VECTOR),
