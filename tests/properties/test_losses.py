@@ -133,14 +133,14 @@ def test_ctc_of_an_empty_target_and_beyond_the_length_of_an_input():
 
 
 def test_ctc_of_inputs_of_length_0_is_0_or_infinite_and_has_no_gradient():
-    x = F.log_softmax(torch.randn(3, 3, 4), 2).detach().requires_grad_()
-    arguments = torch.tensor([[1, 2], [1, 1], [3, 2]]), [0, 0, 3], [0, 2, 1]
+    x = F.log_softmax(torch.randn(3, 4, 4), 2).detach().requires_grad_()
+    arguments = torch.tensor([[1, 2], [1, 1], [2, 1], [3, 2]]), [0, 0, 0, 3], [0, 2, 1, 1]
     losses = F.ctc_loss(x, *arguments, reduction="none")
-    assert losses[:2].tolist() == [0, math.inf]
+    assert losses[:3].tolist() == [0, math.inf, math.inf]
     for create_graph in (False, True):
         (g,) = torch.autograd.grad(losses.sum(), x, retain_graph=True, create_graph=create_graph)
-        assert g.array.any((0, 2)).tolist() == [False, False, True]
-    assert F.ctc_loss(x, *arguments, zero_infinity=True).item() == pytest.approx(losses[2].item() / 3)
+        assert g.array.any((0, 2)).tolist() == [False, False, False, True]
+    assert F.ctc_loss(x, *arguments, zero_infinity=True).item() == pytest.approx(losses[3].item() / 4)
 
 
 @given(tensors((3, 4), elements=numbers()), tensors((3,), dtype=torch.int64, elements=st.integers(0, 3)))
