@@ -73,6 +73,17 @@ def test_a_second_backward_through_a_freed_dropout_mask_raises() -> None:
         y.backward()
 
 
+def test_a_second_backward_passes_where_nothing_but_numbers_is_kept() -> None:
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    for y in torch.lerp(x, x, 0.3), torch.add(x, x, alpha=2), x.deg2rad(), torch.trapezoid(x, dx=0.5):
+        first, second = (torch.autograd.grad(y.sum(), x)[0] for _ in range(2))
+        assert first.tolist() == second.tolist()
+    for y in x * 2, x / 2:  # PyTorch keeps a Tensor of the number
+        y.sum().backward()
+        with pytest.raises(RuntimeError, match="a second time"):
+            y.sum().backward()
+
+
 def test_retain_graph_allows_a_second_backward() -> None:
     x = torch.ones(2, requires_grad=True)
     y = (x * x).sum()

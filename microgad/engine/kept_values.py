@@ -49,15 +49,23 @@ def read(node: Function, plan: Plan) -> Any:
 def free(node: Function) -> None:
     """Release a node's kept values and the arrays among its settings.
 
-    Edges, shapes and constants that are numbers stay, for drawing the graph.
+    Edges, shapes and constants that are numbers stay, for drawing the graph. A node that keeps nothing but numbers
+    loses them only if they are Tensors in PyTorch, which wraps the number of a program's `x * 2`.
     """
     if node.kept or isinstance(node.kept, Packed):
-        node.kept_numbers, node.kept, node.versions = versions.numbers(node) if None in node.edges else (), None, ()
+        numbers = versions.numbers(node) if None in node.edges else ()
+        if not numbers or None in numbers or _wraps_numbers(node):
+            node.kept_numbers, node.kept, node.versions = numbers, None, ()
     if node.may_hold_arrays or node.intermediates:
         for name, value in vars(node).items():
             if _holds_arrays(value):
                 node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
                 node.kept = None
+
+
+def _wraps_numbers(node: Function) -> bool:
+    """Whether PyTorch makes Tensors of numbers among a node's inputs. In its own composites numbers are settings."""
+    return node.all_edges and not node.path.endswith(")") and not getattr(node, "torch_name", "")
 
 
 def _holds_arrays(value: Any) -> bool:

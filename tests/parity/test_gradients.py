@@ -319,3 +319,27 @@ def a_complex_gradient_of_another_precision(t, nn):
     x = t.ones(3, dtype=t.complex64, requires_grad=True)
     (x * x).backward(t.ones(3, dtype=t.complex128))
     return x.grad.real
+
+
+@programs
+def a_second_pass_is_refused_where_a_tensor_was_kept(t, nn):
+    x, m, v = leaf(t, 3, 3), t.ones(3, 3).double(), t.ones(3).double()
+    passed = []
+    for f in (
+        lambda: x * 2, lambda: x / 2, lambda: x + 2, lambda: x * x, lambda: t.lerp(x, x, 0.3), lambda: x.mean(),
+        lambda: t.lerp(x, x, m), lambda: t.add(x, x, alpha=2), lambda: t.sub(x, 3, alpha=2), lambda: x.rad2deg(),
+        lambda: t.rsub(x, x, alpha=2), lambda: x.deg2rad(), lambda: t.addmm(x, m, m, beta=0.5, alpha=3),
+        lambda: t.addmm(x, x, m, beta=0.5), lambda: t.addmv(x[0], m, v, beta=0.5), lambda: t.addr(x, v, v, beta=0.5),
+        lambda: t.trapezoid(x, dx=0.5), lambda: t.cumulative_trapezoid(x, dx=0.5), lambda: t.gradient(x[0])[0],
+        lambda: t.addcmul(x, m, m, value=2), lambda: t.addcmul(m, x, m, value=2), lambda: t.exp(x),
+        lambda: nn.functional.leaky_relu(x), lambda: nn.functional.cross_entropy(x, m, label_smoothing=0.1),
+    ):  # fmt: skip
+        loss = f().sum()
+        loss.backward()
+        try:
+            loss.backward()
+        except RuntimeError as error:
+            passed.append(str(error).partition("Trying")[2][:40])
+        else:
+            passed.append("passes")
+    return passed, x.grad

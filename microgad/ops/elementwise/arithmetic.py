@@ -66,7 +66,7 @@ def scaled_by_alpha(op: str, input: Any, other: Any, alpha: Any) -> Any:
         return other
     alpha = checked_scalar(op, alpha, dtype) if dtype.kind in "iu" else alpha
     (other,) = cast_to(dtype, other)
-    return other * alpha
+    return with_torch_name("MulBackward1", other * alpha)
 
 
 def cast_to(dtype: Any, *operands: Any) -> list[Any]:
