@@ -28,7 +28,8 @@ def rows(rng, n, kind):
 def both_agree(monkeypatch, f, *args):
     """The result of f on all rows at once, after a comparison with plain Python on each row."""
     found = []
-    for one_by_one_max in (0, 10**9):
+    for at_once, one_by_one_max in ((0, 0), (10**9, 10**9)):
+        monkeypatch.setattr(tie_breaking, "HEAPS_MIN", at_once)
         monkeypatch.setattr(tie_breaking, "ONE_BY_ONE_MAX", one_by_one_max)
         found.append(f(*args))
     np.testing.assert_array_equal(*found)
@@ -48,7 +49,7 @@ def test_equal_elements_are_ordered_as_in_plain_python(rng, monkeypatch, kind, n
             np.testing.assert_array_equal(found, order[np.arange(len(x)), at])
         by_value = np.take_along_axis(x, order, 1)
         np.testing.assert_array_equal(by_value[:, ::-1] if descending else by_value, np.sort(x, 1))
-        for k in {1, 2, n // 3 + 1, n - 1, n}:
+        for k in {1, 2, n // 64 + 1, n // 64, n // 3 + 1, n - 1, n} - {0}:
             for is_sorted in (False, True):
                 found = both_agree(monkeypatch, tie_breaking.topk, x, k, descending, is_sorted)
                 np.testing.assert_array_equal(np.sort(np.take_along_axis(x, found, 1), 1), np.sort(by_value[:, :k], 1))

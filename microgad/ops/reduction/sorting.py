@@ -126,7 +126,7 @@ def torch_argsort(lines: Array, descending: bool) -> Array:
 def _resolve_ties(lines: Array, index: Array, tied: Array, choose: Callable[[Any], Any]) -> Array:
     """Replace the rows of `index` (m, k) of the lines marked in `tied` (m) by `choose(those lines)`."""
     if np.count_nonzero(tied):
-        index[tied] = choose(lines[tied])
+        index[tied] = choose(lines if tied.all() else lines[tied])
     return index
 
 

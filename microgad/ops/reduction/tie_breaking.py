@@ -31,6 +31,7 @@ Pair = tuple[Any, Any]
 
 ONE_BY_ONE_MAX = 2500  # the most elements for which introsort.py is faster
 LONG_PART = 600  # elements: parts at least as long, on average, are partitioned one by one
+HEAPS_MIN = 512  # lines: from here on their heaps are faster together
 HEAP_RATIO = 64  # from HEAP_RATIO · k elements on PyTorch uses a heap (std::partial_sort)
 
 
@@ -41,7 +42,8 @@ def topk(lines: Array, k: int, largest: bool, sorted: bool = True) -> Array:
     """
     m, n = lines.shape
     if HEAP_RATIO * k <= n:
-        return _places(introsort.partial_sort_greatest(_as_floats(_ascending_keys(lines, not largest)), k))
+        keys = _as_floats(_ascending_keys(lines, not largest))
+        return _partial_sort(keys, k) if m >= HEAPS_MIN else _places(introsort.partial_sort_greatest(keys, k))
     if m * n <= ONE_BY_ONE_MAX:
         return _places(_topk_of_line(introsort.as_line(line), k, sorted) for line in _ascending_keys(lines, largest))
     pair = _make_pair(lines, largest)
@@ -156,6 +158,55 @@ def _as_floats(keys: Array) -> Array:
         return keys
     exact = keys.min() >= -(1 << 53) and keys.max() <= 1 << 53
     return (keys if exact else np.unique(keys, return_inverse=True)[1].reshape(keys.shape)).astype(np.float64)
+
+
+def _partial_sort(lines: Array, k: int) -> Array:
+    """std::partial_sort of each line (m, n) with the greatest first: return the indices of its k greatest elements.
+
+    The heaps, with the least element at the root, are rows of 2 k + 1: so all parents have children, NaN at the end.
+    """
+    m, n = lines.shape
+    values, places = np.full((m, 2 * k + 1), np.nan, lines.dtype), np.zeros((m, 2 * k + 1), np.int64)
+    values[:, :k], places[:, :k] = lines[:, :k], np.arange(k)
+    heaps, roots = (values.reshape(-1), places.reshape(-1)), np.arange(m) * (2 * k + 1)
+    for i in reversed(range(k // 2)):
+        _sink(heaps, roots, i, (values[:, i].copy(), places[:, i].copy()), k)
+    start = k
+    while start < n:  # growing blocks: the further, the fewer elements exceed the heap's least
+        block = lines[:, start : 2 * start]
+        at = np.flatnonzero(block > values[:, :1])
+        row, column = np.divmod(at, block.shape[1])
+        found = block[row, column], column + start
+        count = np.bincount(row, minlength=m)
+        first = np.cumsum(count) - count
+        by_count = np.argsort(-count)
+        for i, live in enumerate(m - np.searchsorted(np.sort(count), np.arange(count.max()), "right")):
+            heap = by_count[:live]  # those with more than i elements to come: the i-th of each
+            value, place = (x.take(first[heap] + i) for x in found)
+            greater = value > heaps[0].take(roots[heap])
+            _sink(heaps, roots[heap[greater]], 0, (value[greater], place[greater]), k)
+        start *= 2
+    order = np.empty((m, k), np.int64)
+    for last in reversed(range(k)):  # std::sort_heap
+        order[:, last] = places[:, 0]
+        item = values[:, last].copy(), places[:, last].copy()
+        values[:, last] = np.nan
+        _sink(heaps, roots, 0, item, last)
+    return order
+
+
+def _sink(heaps: Pair, roots: Array, at: int, item: Pair, size: int) -> None:
+    """Let an item sink into each of the heaps of `size` elements, from a hole `at`: lesser children move up."""
+    values, places = heaps
+    hole, shift = roots + at, 1 - roots
+    for _ in range((size // (at + 1)).bit_length() - 1):
+        child = 2 * hole + shift
+        child += values.take(child) >= values.take(child + 1)
+        lesser = values.take(child)
+        for x, moved in zip(heaps, (lesser, places.take(child)), strict=True):
+            x[hole] = moved  # an item that has come to rest is put there in the end
+        hole = np.where(lesser <= item[0], child, hole)
+    values[hole], places[hole] = item
 
 
 def _nth_element(pair: Pair, begin: Array, nth: int, n: int) -> None:
