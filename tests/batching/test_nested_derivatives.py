@@ -148,3 +148,19 @@ def test_a_result_that_slices_share_counts_once_beside_results_of_each_slice(f) 
         found.append([vjp(total, x)[1](x.sum())[0], hessian(total)(x)])
     for ours, expected in zip(*found, strict=True):
         np.testing.assert_allclose(ours.cpu().numpy(), expected.cpu().numpy(), rtol=1e-9, atol=1e-12)
+
+
+class Half(torch.Function):
+    """x · w, but x where it is negative. The derivative for w is then None."""
+
+    def forward(self, x, w):
+        return x * w if bool((x > 0).all()) else x * 1
+
+    def backward(self, grad, x, w):
+        return (grad * w, grad * x) if bool((x > 0).all()) else (grad, None)
+
+
+def test_slices_without_a_gradient_count_as_zero_beside_those_with_one() -> None:
+    x, w = torch.tensor([[1.0, 2], [-1, -3], [2, 2]]), torch.tensor([[3.0, 4]] * 3, requires_grad=True)
+    found = torch.autograd.grad(vmap(Half.apply)(x, w).sum(), w, create_graph=True)[0]
+    np.testing.assert_array_equal(found.detach().cpu().numpy(), (x * (x > 0)).cpu().numpy())

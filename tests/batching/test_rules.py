@@ -330,10 +330,12 @@ def test_views_have_a_base_and_share_its_memory() -> None:
 
 def test_ufuncs_may_have_several_results_and_where() -> None:
     m = Inputs()
-    x, out = m.own(4, 5), m.own(4, 5)
+    x, out, mask, shared = m.own(4, 5), m.own(4, 5), m.own(5) > 0, m.common(5)
+    expected = np.where(mask.whole[:, None], x.whole + shared, out.whole)
     with binding(levels, (m.level,)):
         whole, rest = np.divmod(x, 0.5)
-        assert np.add(x, m.common(5), out=out, where=x > 0) is out
+        assert np.add(x, shared, out=out, where=mask) is out
+    np.testing.assert_array_equal(out.whole, expected)
     np.testing.assert_array_equal(
         (whole * 0.5 + rest).whole, np.divmod(x.whole, 0.5)[0] * 0.5 + np.divmod(x.whole, 0.5)[1]
     )
@@ -353,4 +355,16 @@ def test_a_batched_mask_selects_where_a_shared_value_is_written(
         part[own] = value
     with binding(levels, (m.level,)):
         x[mask] = value
+    np.testing.assert_array_equal(x.whole, expected)
+
+
+def test_as_many_shared_values_as_a_batched_mask_selects_are_written_in_their_order() -> None:
+    m = Inputs()
+    x, mask = m.own(2, 2), BatchedArray(np.roll(np.eye(4, dtype=bool)[:N] | np.eye(4, dtype=bool)[3], 1), m.level)
+    mask = mask.reshape(2, 2)
+    expected = x.whole.copy()
+    for part, own in zip(expected, mask.whole, strict=True):
+        part[own] = [7.0, 8.0]
+    with binding(levels, (m.level,)):
+        x[mask] = np.array([7.0, 8.0])
     np.testing.assert_array_equal(x.whole, expected)
