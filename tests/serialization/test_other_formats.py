@@ -488,3 +488,12 @@ def test_strings_of_python_2_have_the_encoding_that_the_program_gives(options, e
 def test_strings_of_python_2_that_are_not_utf_8_keep_their_bytes():
     text = torch.load(of_python_2(b"\xe9"))[0]
     assert text.encode("utf-8", "surrogateescape") == b"\xe9"
+
+
+@pytest.mark.parametrize("spaces", range(4))
+def test_tensors_of_a_mapped_safetensors_file_are_aligned_wherever_they_lie_in_it(spaces: int, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    header = json.dumps({"a": entry()}).encode() + spaces * b" "
+    path.write_bytes(file_of(header, np.array([1.5, 2], "<f4").tobytes()))
+    loaded = torch.load(path, mmap=True)["a"]
+    assert (loaded.tolist(), loaded.data_ptr() % 4) == ([1.5, 2], 0)

@@ -178,6 +178,13 @@ def test_strided_arrays_are_restored(view: Any) -> None:
     np.testing.assert_array_equal(loaded, array)
 
 
+def test_a_field_of_records_is_restored() -> None:
+    """Its strides are no multiple of its items' size, and yet it is aligned."""
+    x = microgad.zeros(3, dtype=microgad.complex64)
+    x.array = np.array([(1j, 0), (2j, 0), (3j, 0)], [("z", "c8"), ("other", "f4")])["z"]
+    assert reloaded(x).tolist() == [1j, 2j, 3j]
+
+
 def test_an_expanded_tensor_is_restored() -> None:
     assert reloaded(microgad.ones(1).expand(3)).tolist() == [1, 1, 1]
 
