@@ -199,6 +199,25 @@ def test_a_single_operation_shows_the_module_or_function_around_it():
     assert shown["op1"].endswith("function vector_norm()")
 
 
+def test_a_chain_does_not_name_the_module_that_it_lies_in():
+    class Wave(torch.nn.Module):
+        def forward(self, x):
+            return x.sin().cos().exp().tanh()
+
+    source = graph(torch.nn.Sequential(Wave())(torch.ones(2, requires_grad=True)), fold=True).source
+    assert "chain0 [label=<Sin&#160;·&#160;Cos&#160;·&#160;Exp&#160;·&#160;Tanh<BR/>" in source
+
+
+def test_two_edges_from_a_step_to_later_ones_are_both_drawn():
+    past = [torch.ones(4, requires_grad=True)]
+    for i in range(16):
+        past.append(past[-1] * past[max(i - 2, 0)])
+    source = graph(past[-1], roll=True).source
+    assert source.count("op0 -> op0") == 2
+    assert "next" in source
+    assert "3 times later" in source
+
+
 def test_variables_are_shown_by_the_operations_that_computed_them():
     a = torch.tensor(2.0, requires_grad=True)
     b = a * a
