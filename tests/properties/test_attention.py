@@ -84,6 +84,19 @@ def test_attention_equals_its_decomposition(data):
         assert not fused.array[np.broadcast_to(empty, fused.shape)].any()
 
 
+def test_scores_that_are_computed_again_give_the_same_gradients_where_a_row_has_no_key():
+    inputs = [torch.randn(2, n, 3, requires_grad=True) for n in (2, 4, 4)]
+    mask = torch.tensor([[0.0, -math.inf, 0, 0], [-math.inf] * 4])
+    settings = {"scale": 0.7, "noise": None, "weighted": False, "block": 1}
+    kept, again = (
+        torch.autograd.grad(Attention.apply(*inputs, mask, keep=keep, **settings).sin().sum(), inputs)
+        for keep in (True, False)
+    )
+    for expected, found in zip(kept, again, strict=True):
+        np.testing.assert_allclose(found.array, expected.array, rtol=1e-6)
+    assert not again[0].array[:, 1].any()
+
+
 @given(st.lists(st.integers(1, 5), max_size=3), st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 7, 30, 200]))
 def test_score_blocks_cover_each_row_once(batch, length, keys, block):
     seen = np.zeros((*batch, length), int)
