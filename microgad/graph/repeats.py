@@ -42,6 +42,10 @@ class StructureIds:
     def _of(self, key: Any) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
 
+    def runs_among(self, members: Sequence[Member]) -> Iterator[tuple[int, int, int, int]]:
+        """Split operations and calls into runs: see `find_runs`."""
+        return find_runs([self.id_of(x) for x in members], [isinstance(x, ModuleCall) for x in members])
+
 
 def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings without groups, such as those of a convolution's window."""
@@ -52,15 +56,15 @@ def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_runs(ids: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, int, int, int]]:
-    """Split a sequence of ids into runs: tuples (start, length, times, rest) of a part that repeats.
+    """Split a sequence of ids into runs: tuples (start, end, length, times) of a part of this length that repeats.
 
     A member that doesn't repeat is a run of length 1, once. Among several possible periods, the one that covers most is
     chosen. One call must occur twice in a row to count as a repetition (`calls` says which ids are calls), anything
-    else three times. `rest` is the length of a last, incomplete repetition, if at least half of it is there.
+    else three times. A run ends with a further, incomplete repetition if at least half of that is there.
 
     >>> from microgad.graph.repeats import find_runs
     >>> list(find_runs([7, 1, 2, 1, 2, 1, 2, 1, 9], [False] * 9))
-    [(0, 1, 1, 0), (1, 2, 3, 1), (8, 1, 1, 0)]
+    [(0, 1, 1, 1), (1, 8, 2, 3), (8, 9, 1, 1)]
     """
     places: dict[int, list[int]] = {}
     for i, number in enumerate(ids):
@@ -70,8 +74,9 @@ def find_runs(ids: Sequence[int], calls: Sequence[bool]) -> Iterator[tuple[int, 
         same = places[ids[i]]
         k = bisect_right(same, i)
         length, times, rest = _run_at(ids, i, same[k : k + MAX_TRIES], 2 if calls[i] else 3)
-        yield i, length, times, rest
-        i += length * times + rest
+        end = i + length * times + rest
+        yield i, end, length, times
+        i = end
 
 
 def _run_at(ids: Sequence[int], i: int, places: Sequence[int], least: int) -> tuple[int, int, int]:

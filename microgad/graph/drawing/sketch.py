@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import text
 from ..module_tree import Member, ModuleCall, ModuleTree
-from ..repeats import Read, StructureIds, find_runs, last_name, ops_in, reads, sources_in, split_run, where_different
+from ..repeats import Read, StructureIds, last_name, ops_in, reads, sources_in, split_run, where_different
 from ..tape import Input, Op, Result, Source, Tape
 
 MAX_HIDDEN = 24  # operations of a module that `leaves` keeps closed
@@ -148,10 +148,8 @@ class Sketch:
         if not self.options.roll or len(members) < 2:
             return self.singles(members)
         items: list[Box | Frame] = []
-        numbers = [self.structure.id_of(member) for member in members]
         alone: list[Member] = []
-        for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):
-            end = start + length * times + rest
+        for start, end, length, times in self.structure.runs_among(members):
             repetitions = [members[i : min(i + length, end)] for i in range(start, end, length)]
             if times == 1 or not _is_repetition(repetitions):
                 alone += members[start:end]

@@ -12,7 +12,7 @@ from .. import text
 from ..formulas import recorded_formula
 from ..module_tree import Member, ModuleCall, ModuleTree
 from ..queries.non_finite import first_bad
-from ..repeats import StructureIds, find_runs
+from ..repeats import StructureIds
 from ..statistics import Stats
 from ..tape import Op, Source, Tape, differentiable
 
@@ -174,9 +174,7 @@ class GroupTree:
     def group_repetitions(self, made: dict[str, Any], members: Sequence[Member]) -> None:
         """Make a group of each run among the members, such as the steps of a recurrent layer, and one of each time."""
         items, found = made["items"], []
-        numbers = list(map(self.structure.id_of, members))
-        for start, length, times, rest in find_runs(numbers, [isinstance(member, ModuleCall) for member in members]):
-            end = start + length * times + rest
+        for start, end, length, times in self.structure.runs_among(members):
             if times == 1 or length == 1:
                 found += items[start:end]
                 continue
