@@ -8,7 +8,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from .autograd import profiler as profiler
@@ -17,7 +16,7 @@ from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import record_function as record_function
 from .autograd.profiler_util import EventList
 from .grad_fn.torch_names import key as _key
-from .graph.flops import flops_of
+from .graph.flops import flops
 from .lazy import define_getattr as _define_getattr
 from .tensor import Tensor
 
@@ -242,11 +241,10 @@ class profile:
 
 def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
     """Return how many additions and multiplications an operation has, or 0 if that isn't known."""
+    shapes = [x.shape if isinstance(x, Tensor) else None for x in inputs]
     outs = out if type(out) is tuple else (out,)
-    shaped = [SimpleNamespace(shape=tuple(x.shape) if isinstance(x, Tensor) else None) for x in inputs]
-    shapes, settings, cls = [tuple(y.shape) for y in outs], vars(node), type(node)
-    op: Any = SimpleNamespace(name=cls.__name__, own=not _key(cls), inputs=shaped, shapes=shapes, settings=settings)
-    return flops_of(op) or 0
+    cls = type(node)
+    return flops(cls.__name__ if _key(cls) else "", shapes, [y.shape for y in outs], vars(node)) or 0
 
 
 _define_getattr(globals())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from .tape import Op, Shape
 
-Rule = Callable[[list[Shape], list[Shape]], int | None]
+Rule = Callable[[Sequence[Shape], Sequence[Shape]], int | None]
 
 
 def flops_of(op: Op) -> int | None:
@@ -20,16 +21,21 @@ def flops_of(op: Op) -> int | None:
     >>> flops_of(tape.ops[0])
     70
     """
-    inputs = [x.shape or () for x in op.inputs]  # () also if the shape isn't known, as of an input that wasn't kept
-    name = "" if op.own else op.name
-    rule = RULES.get(name)
-    if rule is not None:
-        return rule(inputs, op.shapes)
+    return flops("" if op.own else op.name, [x.shape for x in op.inputs], op.shapes, op.settings)
+
+
+def flops(
+    name: str, inputs: Sequence[Shape | None], outputs: Sequence[Shape], settings: Mapping[str, Any]
+) -> int | None:
+    """Return the flops of microgad's operation of this name, from its shapes; a program's own has the name ""."""
+    shapes = [x or () for x in inputs]  # () also if the shape isn't known, as of an input that wasn't kept
+    if (rule := RULES.get(name)) is not None:
+        return rule(shapes, outputs)
     if name == "Contract":
-        return _contraction([*inputs, *op.shapes], op.settings.get("labels", ()))
+        return _contraction([*shapes, *outputs], settings.get("labels", ()))
     if name.removesuffix("Adjoint") in MOVES:
         return 0
-    return max(map(math.prod, (*op.shapes, *inputs)), default=0)
+    return max(map(math.prod, (*outputs, *shapes)), default=0)
 
 
 def _products(count: int, inner: Shape, bias: Sequence[Shape] = ()) -> int | None:
@@ -37,36 +43,36 @@ def _products(count: int, inner: Shape, bias: Sequence[Shape] = ()) -> int | Non
     return 2 * count * math.prod(inner) + (count if any(bias) else 0) if inner else None
 
 
-def _matmul(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _matmul(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     a, b = inputs
     return _products(math.prod(outputs[0]), a[-1:] or b[-2:][:1])
 
 
-def _dot(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _dot(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     return _products(1, inputs[0] or inputs[1])
 
 
-def _contraction(shapes: list[Shape], labels: Sequence[Sequence[object]]) -> int | None:
+def _contraction(shapes: Sequence[Shape], labels: Sequence[Sequence[object]]) -> int | None:
     """Return the flops of an einsum of two arrays: two for each combination of indices of all labels."""
     pairs = zip(labels, shapes, strict=False)
     sizes = {label: n for part, shape in pairs for label, n in zip(part, shape, strict=False)}
     return 2 * math.prod(sizes.values()) if all(label in sizes for part in labels for label in part) else None
 
 
-def _linear(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _linear(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     return _products(math.prod(outputs[0]), inputs[1][-1:] or inputs[0][-1:], inputs[2:])
 
 
-def _convolution(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _convolution(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     return _products(math.prod(outputs[0]), inputs[1][1:], inputs[2:])  # C/groups · KH · KW
 
 
-def _transposed(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _transposed(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     found = _products(math.prod(inputs[0]), inputs[1][1:]) if inputs[0] else None
     return None if found is None else found + (math.prod(outputs[0]) if any(inputs[2:]) else 0)
 
 
-def _convolution_weight(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _convolution_weight(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     return _products(math.prod(inputs[0]), outputs[0][1:]) if inputs[0] else None
 
 
@@ -76,7 +82,7 @@ def _recurrent(states: int) -> Rule:
     In each step of each sequence all weight matrices are multiplied, and biases added.
     """
 
-    def count(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+    def count(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
         weights = inputs[1 + states :]
         each = sum(math.prod(w) * (2 if len(w) == 2 else 1) for w in weights if w)
         return math.prod(outputs[0][:-1]) * each if all(weights[:2]) else None
@@ -84,7 +90,7 @@ def _recurrent(states: int) -> Rule:
     return count
 
 
-def _attention(inputs: list[Shape], outputs: list[Shape]) -> int | None:
+def _attention(inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
     key, out = inputs[1], outputs[0]
     return math.prod(out[:-1]) * key[-2] * (2 * (key[-1] + out[-1]) + 5) if key else None
 
