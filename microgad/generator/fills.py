@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.axis_order import inverse
+from ..backend.memory_layout import expanded_axes
 from ..duck_arrays import DuckArray
 from ..errors.notices import warn
 from .stream import LOW_24, LOW_53, Generator, generator_or_default
@@ -302,14 +303,10 @@ def fill(name: str, array: Array, draw: Callable[[Array], None]) -> Array:
 
 
 def _check_writable(name: str, array: Array) -> None:
-    if not array.flags.c_contiguous and array.size and _expanded(array):
+    if expanded_axes(array):
         raise RuntimeError(f"{name}: elements of the array {array.shape} share memory (it was expanded); copy it first")
     if not array.flags.writeable:
         raise ValueError(f"{name}: the array {array.shape} is read-only; copy it first")
-
-
-def _expanded(array: Array) -> bool:
-    return any(stride == 0 and size > 1 for stride, size in zip(array.strides, array.shape, strict=True))
 
 
 def _in_order(array: Array) -> bool:
