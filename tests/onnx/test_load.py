@@ -312,6 +312,11 @@ def test_nodes_on_empty_batches() -> None:
     for mode in ("constant", "edge", "reflect", "wrap"):
         assert _node_on("Pad", x, np.array([0, 1, 0, 2]), mode=mode).shape == (0, 6), mode
     assert _node_on("CumSum", x, np.array(0), exclusive=1).shape == (0, 3)
+    for kind, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):  # no steps leave the initial states, which are 0
+        weights = [np.ones((1, 2 * gates, n), np.float32) for n in (3, 2)]
+        outs, last = _node_on(kind, x[:, None], *weights, hidden_size=2, outputs=["y", "last"])
+        assert outs.shape == (0, 1, 1, 2)
+        assert last.tolist() == [[[0, 0]]], kind
     assert _node_on("Col2Im", x[:, None].repeat(4, 1), np.array([2, 4]), np.array([2, 2])).shape == (0, 1, 2, 4)
     assert _node_on("ScatterND", x.T, np.array([[1]]), x.T[:1], reduction="max").shape == (3, 0)
     rows = np.zeros((0, 5, 4), np.float32)
@@ -328,10 +333,11 @@ def test_zeros_of_nodes_do_not_come_of_infinity_times_zero() -> None:
 
 
 def test_edge_cases_as_onnxruntime_has_them() -> None:
-    """Negative steps from before the start, zeros quantized, and wrapping around what negative padding leaves."""
+    """Negative steps from before the start, zeros quantized, and negative padding: of more than there is, wrapped."""
     x = np.arange(6, dtype=np.float32)
     assert _node_on("Slice", x, *map(np.array, ([-10], [-20], [0], [-1]))).tolist() == [0]
     assert _node_on("Slice", x[:0], *map(np.array, ([-10], [-20], [0], [-1]))).tolist() == []
+    assert [_node_on("Pad", x, np.array([-7, n])).tolist() for n in (1, 8)] == [[], [0] * 7]
     assert _node_on("Pad", x, np.array([2, -3]), mode="wrap").tolist() == [1, 2, 0, 1, 2]
     quantized = _node_on("DynamicQuantizeLinear", x[:1], outputs=["y", "scale", "zero"])
     assert [y.tolist() for y in quantized] == [[0], 1, 0]

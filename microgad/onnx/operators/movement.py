@@ -131,7 +131,8 @@ def pad(
         wide[axis] = edges[i], edges[i + len(along)]
     mode = node.get("mode", "constant")
     if mode == "constant":
-        return pad_last_axes(x, wide, node.get("value", 0.0) if value is None else value.item())
+        grown = [(max(low, 0), max(high, 0)) for low, high in wide]
+        return _cropped(pad_last_axes(x, grown, node.get("value", 0.0) if value is None else value.item()), wide)
     if mode == "wrap":
         x = _cropped(x, wide)
         for axis, (low, high) in enumerate(wide):
@@ -157,6 +158,8 @@ def pad_last_axes(x: Tensor, edges: list[tuple[int, int]], value: float = 0.0) -
 
 
 def _cropped(x: Tensor, wide: list[tuple[int, int]]) -> Tensor:
+    if min(map(min, wide), default=0) >= 0:
+        return x
     index = [slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(x.shape, wide, strict=True)]
     return getitem(x, tuple(index))
 

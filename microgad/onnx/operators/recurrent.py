@@ -60,7 +60,10 @@ def run_directions(node: Node, x: Tensor, states: int, inputs: tuple[Any, ...], 
         b = None if bias is None else movement.chunk(getitem(bias, d), 2)
         start = [creation.zeros(batch, hidden, dtype=x.dtype) if s is None else getitem(s, d) for s in first[:states]]
         extra = [None if part is None else getitem(part, d) for part in first[states:]]
-        found.append(one(d, backwards, x, getitem(w, d), getitem(r, d), b, lengths, start, *extra))
+        if x.shape[0]:
+            found.append(one(d, backwards, x, getitem(w, d), getitem(r, d), b, lengths, start, *extra))
+        else:
+            found.append((creation.zeros(0, batch, hidden, dtype=x.dtype), *start))
     out, *last = ([part[i] for part in found] for i in range(1 + states))
     results = [movement.stack(out, 1), *map(movement.stack, last)]
     if node.get("layout"):
