@@ -59,7 +59,7 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     q = _checked_q(op, input, q, interpolation)
     over_all = dim is None or input.ndim == 0
     axis = 0 if dim is None else wrap_dim(dim, input.ndim, op)
-    x = input.reshape(-1) if over_all else input.permute((*(i for i in range(input.ndim) if i != axis), axis))
+    x = input.reshape(-1) if over_all else input if axis == input.ndim - 1 else input.movedim(axis, -1)
     values = sort(x).values
     last = x.shape[-1] - 1
     nans = np.sum(values.array != values.array, -1, keepdims=True)
@@ -68,10 +68,8 @@ def _quantile(op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, in
     if op == "quantile" and known(np.any(nans)):
         rank = where(function.Tensor._wrap(nans > 0), float(last), rank)  # NaN is sorted last
     found = _interpolated(values, rank, interpolation)
-    found = found.permute((found.ndim - 1, *range(found.ndim - 1)))
-    if keepdim:
-        found = found.reshape((-1, *reduced_shape(tuple(input.shape), None if over_all else axis)))
-    return found if q.ndim else found.reshape(found.shape[1:])
+    shape = reduced_shape(tuple(input.shape), None if over_all else axis, keepdim)
+    return found.movedim(-1, 0).reshape((-1, *shape)) if q.ndim else found.reshape(shape)
 
 
 def _interpolated(values: Tensor, rank: Tensor, interpolation: str) -> Tensor:
