@@ -126,6 +126,20 @@ def test_in_order_false_gives_batches_as_they_are_ready() -> None:
     assert sorted(batches[1]) == batches[0]
 
 
+def test_a_stream_that_ends_late_ends_no_other() -> None:
+    class Uneven(IterableDataset[int]):
+        def __iter__(self) -> Iterator[int]:
+            info = get_worker_info()
+            assert info is not None
+            if info.id == 0:  # without a batch, and so late that it has been asked for several
+                time.sleep(0.3)
+                return iter(())
+            return iter(range(5))
+
+    batches = DataLoader(Uneven(), num_workers=2, prefetch_factor=1, in_order=False)
+    assert [x.item() for x in batches] == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
 def test_every_start_method(context: str) -> None:
     data = TensorDataset(microgad.arange(6))
