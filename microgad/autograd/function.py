@@ -181,7 +181,7 @@ def _record(
                 x._rebind(at)
             else:
                 x.node = at
-    ctx.to_save = ctx.saved_for_forward = ctx.dirty = ()  # results among these would be reference cycles
+    ctx.to_save, ctx.saved_for_forward, ctx.dirty = (), None, ()  # results among these would be reference cycles
     return node
 
 
@@ -225,7 +225,7 @@ def _save(ctx: FunctionCtx, node: CustomNode, inputs: tuple[Any, ...], outs: lis
             name = type(x).__name__
             raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {name}")
     ctx._devices = [x.device if isinstance(x, Tensor) else None for x in inputs]
-    saved, for_jvp = ctx.to_save, ctx.saved_for_forward
+    saved, for_jvp = ctx.to_save, ctx.saved_for_forward or ()
     if node.function.jvp is not Function.jvp:
         floating = [isinstance(x, Tensor) and x.array.dtype.kind in "fc" for x in inputs]
         ctx._zero_tangents = [
@@ -386,12 +386,12 @@ class CustomNode(core.Function):
         if self.ctx._modifies_inputs:
             tangents = [x if x is None else x.clone() for x in tangents]
         kept = self._all_saved_tensors()
-        self.ctx.saved_tensors = tuple(kept[i] for i in self.ctx._jvp_indices)
+        self.ctx.saved_for_forward = self.ctx.saved_tensors = tuple(kept[i] for i in self.ctx._jvp_indices)
         try:
             with state.scope(deriving=False):
                 result = self.function.jvp(self.ctx, *tangents)
         finally:
-            del self.ctx.saved_tensors
+            del self.ctx.saved_tensors, self.ctx.saved_for_forward
         return result if isinstance(result, tuple) else (result,)
 
     def _transposed_jvp(self, grads: list[Any]) -> tuple[Any, ...]:

@@ -24,11 +24,11 @@ class FunctionCtx:
     # Set while jvp runs; otherwise the node's, which unpacks them when read. There is None where None was saved, but
     # backward knows where, so type checkers see only Tensors, as with PyTorch.
     saved_tensors: tuple[Tensor, ...]
+    saved_for_forward: tuple[Tensor | None, ...] | None = None  # set in forward, and while jvp runs
     _node: Callable[[], Any] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
         self.to_save: tuple[Tensor | None, ...] = ()
-        self.saved_for_forward: tuple[Tensor | None, ...] = ()
         self.non_differentiable: set[int] = set()
         self.dirty: tuple[Tensor, ...] = ()
         self.materialize_grads = True
@@ -66,7 +66,7 @@ class FunctionCtx:
         self.to_save = tensors
 
     def save_for_forward(self, *tensors: Tensor | None) -> None:
-        """Save Tensors for a static `jvp`, which finds them in `saved_tensors`."""
+        """Save Tensors for a static `jvp`, which finds them in `saved_tensors` and in `saved_for_forward`."""
         self.saved_for_forward = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:

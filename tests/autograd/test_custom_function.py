@@ -94,3 +94,22 @@ def test_once_differentiable_takes_any_context() -> None:
 
     for ctx in (Context(), torch.autograd.function.FunctionCtx()):
         assert Twice.backward(ctx, torch.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_what_was_saved_for_forward_is_there_while_jvp_runs() -> None:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            ctx.save_for_forward(x, x + 1)
+            return x**2
+
+        @staticmethod
+        def jvp(ctx: Any, tangent: Any) -> Any:
+            x, _ = ctx.saved_for_forward
+            return 2 * x * tangent
+
+    x = torch.tensor(3.0)
+    assert [t.item() for t in torch.func.jvp(Square.apply, (x,), (torch.tensor(5.0),))] == [9.0, 30.0]
+    y = Square.apply(x.requires_grad_())
+    assert (y.grad_fn.saved_for_forward, len(y.grad_fn.saved_tensors)) == (None, 1)
