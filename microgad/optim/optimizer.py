@@ -67,7 +67,7 @@ class Optimizer(OptimizerHooks):
     `step`). It lists the options that must be >= 0 in `nonnegative` and checks others in `check`.
 
     Raises TypeError unless all parameters are Tensors; ValueError for no parameters, for one that is not a leaf or is
-    in two groups, and for options out of range; RuntimeError for `fused` with `differentiable` or `foreach`.
+    in two groups, and for options out of range.
 
     >>> class SignSGD(torch.optim.Optimizer):
     ...     def update(self, group, params, loss):
@@ -87,11 +87,6 @@ class Optimizer(OptimizerHooks):
     _recorded_update: ClassVar[Any] = None  # the update in recorded operations, if supported: see differentiable.py
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
-        if defaults.get("fused"):
-            if defaults.get("differentiable"):
-                raise RuntimeError("`fused` does not support `differentiable`")
-            if defaults.get("foreach"):
-                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
         self.check(defaults)
         self.defaults = defaults
         self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
@@ -101,12 +96,16 @@ class Optimizer(OptimizerHooks):
             self.add_param_group(group)
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise ValueError if a default is out of range.
+        """Raise ValueError if a default is out of range, RuntimeError for `fused` with `differentiable` or `foreach`.
 
         As in PyTorch, the options that a group sets itself aren't checked: with a negative lr a group ascends.
         """
-        if self.nonnegative:
+        if self.nonnegative:  # an optimizer of one's own may have other options of these names
             require_nonnegative(options, *self.nonnegative)
+            if options.get("fused") and options.get("differentiable"):
+                raise RuntimeError("`fused` does not support `differentiable`")
+            if options.get("fused") and options.get("foreach"):
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
     def update(self, group: Group, params: list[Tensor], loss: Any) -> None:
         """Update `params`, the group's parameters with a gradient, in place. `loss` is the closure's, or None."""

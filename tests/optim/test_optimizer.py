@@ -260,6 +260,14 @@ def test_an_error_of_an_own_update_stays_as_it_is() -> None:
     assert type(error.value) is ValueError
 
 
+def test_defaults_of_an_own_optimizer_are_its_own() -> None:
+    class Idle(Optimizer):
+        def add_param_group(self, param_group: Any) -> None: ...
+
+    assert Idle([microgad.ones(1)], []).param_groups == []  # type: ignore[arg-type]
+    assert Optimizer([microgad.ones(1)], {"fused": 2, "foreach": 1}).defaults == {"fused": 2, "foreach": 1}
+
+
 @pytest.mark.parametrize("kind", [SGD, LBFGS])
 def test_an_expanded_parameter_raises(kind: Any) -> None:
     p = microgad.tensor([1.0]).expand(3).requires_grad_()
