@@ -23,11 +23,11 @@ from .regions import RegionRead, RegionWrite
 from .registry import base_of, live_views, shorten, steps_to
 
 
-def set_history(tensor: Tensor, node: Function) -> None:
+def set_history(tensor: Tensor, node: Function | None) -> None:
     """Give a Tensor another node after a write. A retained gradient is then the one at the new node."""
     tensor.node = node
     handle = tensor._links.retainer
-    if handle is not None:
+    if handle is not None and node is not None:
         node.hooks = node.hooks or {}
         node.hooks[handle.id] = handle.dicts[0].pop(handle.id)
         handle.dicts = [node.hooks]
@@ -82,10 +82,13 @@ FIXED = frozenset((AccumulateGrad, TransformArgument))
 
 
 def guard_views(base: Tensor) -> None:
-    """Make the live views of a base that is detached in place refuse a gradient after they are written to."""
+    """Make the live views of a base that is detached in place refuse a gradient after they are written to.
+
+    Outdated ones get their nodes from the detached base, when they are next read.
+    """
     with state.scope(grad_enabled=True, observer=None):
         for view in live_views(base):
-            if type(base.node) not in _ENDS and view.node is not None:
+            if type(base.node) not in _ENDS and getattr(view, "fresh_node", None) is not None:
                 set_history(view, with_torch_name(node_name(view.node), GuardedView.apply(view)).node)
 
 

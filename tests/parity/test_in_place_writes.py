@@ -274,6 +274,26 @@ def test_views_of_a_base_that_is_detached_in_place():
         view.sum().backward()
 
 
+def test_views_that_are_read_after_a_write_and_after_their_base_was_detached_belong_to_the_new_leaf():
+    def program(t, nn):
+        x = leaf(t, 4)
+        y = x * 2
+        view, other = y[:2], y[1:]
+        view.retain_grad()
+        y.mul_(3)
+        y.detach_().requires_grad_()
+        ((view * view).sum() + other.sum()).backward()
+        return view, view.grad, y.grad, x.grad
+
+    check(program)
+    x = leaf(microgad, 4)
+    y = x * 2
+    view = y[:2]
+    view.retain_grad()
+    y.mul_(3).detach_()
+    assert not view.requires_grad  # in PyTorch it does, to no avail: its gradient reaches nothing
+
+
 def test_leaf_with_requires_grad_switched_off_and_on_stays_the_graphs_leaf():
     def program(t, nn):
         x, y = leaf(t, 4), leaf(t, 4)
