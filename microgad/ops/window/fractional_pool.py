@@ -19,9 +19,9 @@ from ..elementwise import Flat
 from ..indexing import Gather
 from ..support.bare import is_recorded
 from .geometry import Size, invalid, ntuple
-from .max_pool_kernels import FEW_CELLS
 from .pool import with_indices
 
+FEW_CELLS = 3 << 14  # cells of all boxes together, at most, that are compared side by side
 PAYS = 0.9  # the most cells side by side, relative to those that a search along the axes reads, that take less time
 
 
