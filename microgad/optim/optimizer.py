@@ -259,8 +259,7 @@ class Optimizer(OptimizerHooks):
         groups = []
         first = 0
         for group in self.param_groups:
-            for number, p in enumerate(group["params"], first):
-                numbers.setdefault(p, number)
+            numbers |= {p: i for i, p in enumerate(group["params"], first)}  # given twice: the last, as in PyTorch
             first += len(group["params"])
             options = {option: value for option, value in group.items() if option != "params"}
             groups.append({**options, "params": [numbers[p] for p in group["params"]]})

@@ -397,10 +397,11 @@ def test_other_objects_in_a_loaded_state_stay_the_same() -> None:
     optimizer, key, other = after_steps(Adam), microgad.ones(1), object()
     saved = optimizer.state_dict()
     saved["state"]["more"] = {key: other}
-    saved["state"][0]["other"] = [other]
+    saved["state"][0] |= {"other": [other], "pair": (other, key)}
     optimizer.load_state_dict(saved)
     assert optimizer.state["more"] == {key: other}
-    assert optimizer.state[optimizer.param_groups[0]["params"][0]]["other"] == [other]
+    state = optimizer.state[optimizer.param_groups[0]["params"][0]]
+    assert (state["other"], state["pair"]) == ([other], (other, key))
 
 
 def test_adafactor_s_norms_of_float16_do_not_overflow() -> None:

@@ -50,14 +50,15 @@ def test_hooks_of_an_optimizer_that_overrides_step_are_called_once() -> None:
 def test_global_step_hooks_are_called_for_all_optimizers() -> None:
     seen: list[Any] = []
     optimizer = SGD([with_gradient(1)])
-    optimizer.register_step_post_hook(lambda *_: seen.append("own"))
+    optimizer.register_step_pre_hook(lambda *_: seen.append("before"))
+    optimizer.register_step_post_hook(lambda *_: seen.append("after"))
     with (
         register_optimizer_step_pre_hook(lambda optimizer, *_: seen.append(optimizer)),
         register_optimizer_step_post_hook(lambda *_: seen.append("all")),
     ):
         optimizer.step()
     optimizer.step()
-    assert seen == [optimizer, "own", "all", "own"]
+    assert seen == [optimizer, "before", "after", "all", "before", "after"]
 
 
 def test_a_pre_hook_that_returns_a_wrong_value_raises() -> None:
@@ -82,3 +83,14 @@ def test_state_dict_and_load_hooks_see_and_change_the_state() -> None:
     assert seen == [optimizer, 0.25]
     assert set(given) == {"state", "groups"}
     assert optimizer.state_dict()["second"] == 2  # loading keeps the hooks
+
+
+def test_a_load_hook_may_change_the_state_dict_that_it_is_given() -> None:
+    """It is a copy of the program's."""
+    optimizer = SGD([parameter(1)], lr=0.5)
+    saved = optimizer.state_dict()
+    optimizer.register_load_state_dict_pre_hook(lambda o, state: state.update(param_groups=[{"params": [0], "lr": 2}]))
+    optimizer.register_load_state_dict_pre_hook(lambda o, state: state["param_groups"][0].update(saved_options))
+    saved_options = {name: x for name, x in saved["param_groups"][0].items() if name != "lr"}
+    optimizer.load_state_dict(saved)
+    assert (optimizer.param_groups[0]["lr"], saved["param_groups"][0]["lr"]) == (2, 0.5)

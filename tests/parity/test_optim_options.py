@@ -40,6 +40,55 @@ def test_options_that_an_old_state_dict_lacks_are_off(name: str) -> None:
     assert groups[0] == groups[1]
 
 
+def test_loaded_names_of_parameters_replace_those_that_were_given() -> None:
+    found = []
+    for lib in (microgad, torch):
+        first, second = (lib.optim.SGD([(name, lib.ones(1, requires_grad=True))], lr=0.1) for name in ("a", "b"))
+        second.load_state_dict(first.state_dict())
+        first = lib.optim.SGD([lib.ones(1, requires_grad=True)], lr=0.1)
+        third = lib.optim.SGD([("c", lib.ones(1, requires_grad=True))], lr=0.1)
+        third.load_state_dict(first.state_dict())
+        found.append([o.state_dict()["param_groups"] for o in (second, third)])
+    assert found[0] == found[1]
+
+
+@pytest.mark.filterwarnings("ignore:optimizer contains a parameter group with duplicate")
+def test_a_parameter_that_is_given_twice_has_the_number_that_it_has_in_pytorch() -> None:
+    found = []
+    for lib in (microgad, torch):
+        p = lib.ones(1, requires_grad=True)
+        p.grad = lib.ones(1)
+        optimizer = lib.optim.SGD([lib.ones(1, requires_grad=True), p, p], lr=0.1, momentum=0.5)
+        optimizer.step()
+        state = optimizer.state_dict()
+        found.append(([*state["state"]], state["param_groups"]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OTHER_NAMES])
+def test_a_step_after_thousands_of_steps(name: str) -> None:
+    pair = OptimizerPair(name, {"t0": 3000} if name == "ASGD" else {})
+    pair.step()
+    for entry in (*pair.ours.state.values(), *pair.theirs.state.values()):
+        if "step" in entry:
+            entry["step"] += 5000
+    for _ in range(3):
+        pair.step()
+    ours, theirs = (o.state_dict()["state"] for o in (pair.ours, pair.theirs))
+    pairs = [*zip(pair.our_params, pair.their_params, strict=True)]
+    pairs += [(ours[i][key], theirs[i][key]) for i in theirs for key in theirs[i]]
+    for mine, other in pairs:
+        np.testing.assert_allclose(mine.tolist(), other.tolist(), rtol=1e-4, atol=1e-6)
+
+
+def test_amsgrad_may_be_switched_off() -> None:
+    pair = OptimizerPair("Adam", {"amsgrad": True, "lr": 0.1})
+    for amsgrad in (True, True, False):
+        pair.ours.param_groups[0]["amsgrad"] = pair.theirs.param_groups[0]["amsgrad"] = amsgrad
+        pair.step()
+    pair.check()
+
+
 def test_adamw_loads_adams_state_dict() -> None:
     pair, donor = OptimizerPair("AdamW", {}), OptimizerPair("Adam", {"weight_decay": 0.3})
     donor.step()
