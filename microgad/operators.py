@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
 class Operator:
     """An operator or one of its overloads. It can be a key of a table, and be called if microgad has its function.
 
+    That is looked for in torch, Tensor, nn.functional and, as `linalg_det`, in torch's modules. Its results are that
+    function's: named tuples, for example.
+
     >>> relu = Operator("aten.relu")
     >>> relu, relu.default(torch.tensor([-1.0, 2.0]))
     (<OpOverloadPacket(op='aten.relu')>, tensor([0., 2.]))
+    >>> aten.linalg_det(torch.eye(2)), aten.view.default(torch.ones(1, 2), [2])
+    (tensor(1.), tensor([1., 1.]))
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return getattr(sys.modules["microgad"], self._name.split(".")[1])(*args, **kwargs)
+        return _function(self._name.split(".")[1], len(args))(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Operator:
         if name.startswith("__"):
@@ -33,6 +40,26 @@ class Operator:
         op, _, overload = self._name.removeprefix("aten.").partition(".")
         kind = f"OpOverload(op='aten.{op}', overload='{overload}')" if overload else f"OpOverloadPacket(op='aten.{op}')"
         return f"<{kind}>"
+
+
+def _function(name: str, count: int) -> Callable[..., Any]:
+    """Return the function of an operator's name, to be called with `count` arguments by position."""
+    torch: Any = sys.modules["microgad"]
+    for place in (torch, torch.Tensor):
+        if callable(found := getattr(place, name, None)):  # torch.size is a module here
+            return found
+    if (found := getattr(torch.nn.functional, name, None)) is not None:
+        for parameter in list(inspect.signature(found).parameters)[:count]:
+            if parameter in _NOT_ATEN:
+                raise NotImplementedError(f"aten.{name}: give `{parameter}` by name, as nn.functional.{name} takes it")
+        return found
+    module, _, rest = name.partition("_")
+    return getattr(getattr(torch, module), rest) if module in _MODULES else getattr(torch, name)
+
+
+# Arguments that an operator has at another place, or as a number, so that one given by position would mean another.
+_NOT_ATEN = frozenset({"inplace", "reduction", "size_average", "reduce", "training"})
+_MODULES = ("linalg", "fft", "special")
 
 
 def load_library(path: Any) -> NoReturn:
