@@ -25,9 +25,9 @@ from ..backend import as_array
 from ..errors import DtypeError, ShapeError
 from ..ops.elementwise import Reciprocal
 from ..ops.movement import Cast
-from ..ops.support.bare import bare, is_recorded
+from ..ops.support.bare import bare, is_recorded, tensors_in
 from ..ops.support.out import into
-from ..pytree import tree_leaves, tree_map
+from ..pytree import tree_map
 from ..state import current
 from ..type_aliases import Array
 from . import composites, creation, elementwise, files, fourier, indexing, linalg, movement, reduction
@@ -207,7 +207,7 @@ def _without_out(
 
 def _no_gradient_lost(x: Any) -> bool:
     """Whether arrays may stand for the Tensors: none of these requires grad, unless off, and all are on the CPU."""
-    tensors = [leaf for leaf in tree_leaves(x) if isinstance(leaf, core.Tensor)]
+    tensors = tensors_in(x)
     return not is_recorded(*tensors) and all(isinstance(tensor.array, np.ndarray) for tensor in tensors)
 
 

@@ -13,13 +13,14 @@ from onnx import checker, helper
 from ..errors import ArgumentError, DeviceError, UnsupportedError
 from ..nn import Module
 from ..nn.modules.module.training_mode import training_mode
+from ..ops.support.bare import tensors_in
 from ..pytree import tree_map
 from ..state.contexts import binding
 from ..tensor import Tensor
 from . import TrainingMode
 from . import export_rules as export_rules
 from .dynamic_axes import Dim, GeneratedArray, Varying, flatten_setting, merge, merge_recordings
-from .recording import Constant, Recording, Step, Value, record, tensors_in
+from .recording import Constant, Recording, Step, Value, record
 from .state import exporting
 from .writer import COMPOSITES, RULES, Symbol, Writer
 

@@ -21,7 +21,7 @@ from ..ops.movement.conversion import Clone
 from ..ops.movement.rearranging import Permute
 from ..ops.movement.shape import Reshape
 from ..ops.movement.splitting import Split, Unbind
-from ..pytree import tree_leaves
+from ..ops.support.bare import tensors_in
 from ..state import Observer
 from ..tensor import Tensor
 from ..view_writes.detaching import Detach
@@ -233,8 +233,3 @@ def record(
         result = call(*args, **kwargs)
     recording.results = [recording.operand(x.array) for x in tensors_in(result)]
     return recording, result
-
-
-def tensors_in(nest: Any) -> list[Tensor]:
-    """Return the Tensors in nested tuples, lists and mappings, in order."""
-    return [x for x in tree_leaves(nest) if isinstance(x, Tensor)]

@@ -18,9 +18,8 @@ from ..function import AccumulateGrad, Function
 from ..generator import default_generator
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
-from ..ops.support.bare import bare
+from ..ops.support.bare import bare, tensors_in
 from ..ops.support.layouts import expanded_axes
-from ..pytree import tree_leaves
 from ..tensor import Tensor
 from ..type_aliases import Array
 from .findings.finding import Finding
@@ -80,11 +79,6 @@ def max_abs(x: Array) -> float:
         finite = magnitude[np.isfinite(magnitude)]
         largest = float(finite.max()) if finite.size else 0.0
     return largest
-
-
-def tensors_in(outputs: Any) -> list[Tensor]:
-    """Return the Tensors that a function returned, also those in lists, tuples and dicts."""
-    return [y for y in tree_leaves(outputs) if isinstance(y, Tensor)]
 
 
 def floating(outputs: Any) -> list[Tensor]:

@@ -14,6 +14,7 @@ import numpy as np
 from ..autograd.grad_mode import enable_grad
 from ..errors import ArgumentError
 from ..errors.own_arguments import checked
+from ..ops.support.bare import tensors_in
 from ..tensor import Tensor
 from .adapters import name_of, with_arguments
 from .calls import (
@@ -25,7 +26,6 @@ from .calls import (
     fresh_tensors,
     require_wanted,
     sequence,
-    tensors_in,
     wanted,
 )
 from .complex_as_real import ComplexAsReal

@@ -12,6 +12,7 @@ from .. import backend, engine, state
 from ..errors import ArgumentError, CallError, DtypeError
 from ..gradients import grad
 from ..ops.elementwise import view_as_real
+from ..ops.support.bare import tensors_in
 from ..tensor import Tensor
 from ..type_aliases import Array
 from .calls import (
@@ -26,7 +27,6 @@ from .calls import (
     require_wanted,
     sequence,
     slices,
-    tensors_in,
     warn_of_float32,
 )
 from .complex_as_real import ComplexAsReal

@@ -20,7 +20,7 @@ pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
 
 from microgad import onnx  # noqa: E402
-from microgad.onnx.recording import tensors_in  # noqa: E402
+from microgad.ops.support.bare import tensors_in  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pytorch"
 

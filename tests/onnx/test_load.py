@@ -21,8 +21,8 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper  # noqa: E402
 
 from microgad import onnx  # noqa: E402
 from microgad.onnx.graphs import OPERATORS, NodeError  # noqa: E402
-from microgad.onnx.recording import tensors_in  # noqa: E402
 from microgad.onnx.writer import Writer  # noqa: E402
+from microgad.ops.support.bare import tensors_in  # noqa: E402
 
 from . import nodes  # noqa: E402
 from .export_cases import FUNCTIONS, LAYERS, LOSSES, Call  # noqa: E402

@@ -7,12 +7,18 @@ from typing import Any
 from numpy import ndarray
 
 from ... import function, state
+from ...pytree import tree_leaves
 from ...torch_function import has_torch_function, overrides_functions
 
 
 def bare(x: Any) -> Any:
     """Return the array of a Tensor, or what isn't one. It is for decisions only: operations on it are not recorded."""
     return x.array if isinstance(x, function.Tensor) else x
+
+
+def tensors_in(tree: Any) -> list[Any]:
+    """Return the Tensors among the leaves of nested lists, tuples and mappings, in order."""
+    return [x for x in tree_leaves(tree) if isinstance(x, function.Tensor)]
 
 
 def is_recorded(*operands: Any) -> bool:

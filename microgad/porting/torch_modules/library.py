@@ -10,7 +10,7 @@ from ... import backend, ops
 from ...autograd import Function
 from ...autograd.graph import increment_version
 from ...errors import ArgumentError, GraphError
-from ...ops.support.bare import is_recorded
+from ...ops.support.bare import is_recorded, tensors_in
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .schemas import Schema
@@ -59,7 +59,7 @@ class OpOverload:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = self._schema.bind(args, kwargs)
-        tensors = _tensors(given.args, given.kwargs)
+        tensors = tensors_in((given.args, given.kwargs))
         if is_recorded(*tensors):
             recorded = [self.kernels[key] for key in RECORDED if key in self.kernels]
             if recorded:  # records a node, whose forward calls this again with recording off
@@ -73,13 +73,13 @@ class OpOverload:
 
     def compute(self, given: inspect.BoundArguments) -> Any:
         """Compute the results with the kernel for the device of the first Tensor."""
-        first, *_ = (*_tensors(given.args, given.kwargs), None)
+        first, *_ = (*tensors_in((given.args, given.kwargs)), None)
         key = PLACES["cpu" if first is None else first.device.type]
         kernel = next((self.kernels[each] for each in (key, *COMPOSITE) if each in self.kernels), None)
         if kernel is None:
             raise NotImplementedError(f"Could not run '{self.name()}' with arguments from the '{key}' backend")
         out = kernel(*given.args, **given.kwargs)
-        increment_version(_tensors(*self._schema.written(given)))
+        increment_version(tensors_in([*self._schema.written(given)]))
         return out
 
     def differentiate(self, backward: Callable[..., Any] | None, prepare: Callable[..., Any] | None) -> None:
@@ -208,7 +208,7 @@ class CustomOpDef:
     def _without_aliasing(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             out = fn(*args, **kwargs)
-            given, made = ({id(backend.owner(x.array)) for x in _tensors(nest)} for nest in ([args, kwargs], out))
+            given, made = ({id(backend.owner(x.array)) for x in tensors_in(nest)} for nest in ([args, kwargs], out))
             if given & made:
                 raise ArgumentError(
                     f"{self._opoverload.name()}: The output of this custom operator must not also be an input to it, "
@@ -376,7 +376,3 @@ def _qualified(name: str) -> str:
     if name.count("::") != 1:
         raise ValueError(f"expected an operation's name to be of the form 'namespace::name', but got {name}")
     return name
-
-
-def _tensors(*nests: Any) -> list[Tensor]:
-    return [x for x in tree_leaves(nests) if isinstance(x, Tensor)]

@@ -15,11 +15,12 @@ from ...function import AccumulateGrad, Function, Output
 from ...function.plan import argument
 from ...generator import default_generator
 from ...gradients import grad
+from ...ops.support.bare import tensors_in
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..adapters import name_of, unwrap
 from ..adapters.names import Unwrapped, is_from
-from ..calls import floating, gradients, max_abs, nodes_behind, random_signed, tensors_in, wanted
+from ..calls import floating, gradients, max_abs, nodes_behind, random_signed, wanted
 from ..findings.finding import Finding
 from ..findings.reproducer import as_code
 from .assertions import ROUNDINGS, assert_agree

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from ...errors import FROM_FORWARD, ArgumentError, FunctionError
 from ...errors.wording import plural
 from ...function import Function
+from ...ops.support.bare import tensors_in
 from ...tensor import Tensor
-from ..calls import floating, fresh_tensors, tensors_in, wanted
+from ..calls import floating, fresh_tensors, wanted
 from ..strategies import numbers, tensors
 from .case import Case, vjp
 from .inferred_settings import arguments_of, strategy_of

@@ -11,11 +11,11 @@ from ...errors import ArgumentError
 from ...function import Function
 from ...function.plan import argument
 from ...generator import default_generator
-from ...ops.support.bare import bare
+from ...ops.support.bare import bare, tensors_in
 from ...tensor import Tensor
 from ...type_aliases import Array
 from ..adapters import unwrap
-from ..calls import BACKWARD_DRAWS, GradcheckError, floating, gradients, input_names, random_signed, slices, tensors_in
+from ..calls import BACKWARD_DRAWS, GradcheckError, floating, gradients, input_names, random_signed, slices
 from ..complex_as_real import ComplexAsReal
 from .estimates import step_unit
 
