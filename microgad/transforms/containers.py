@@ -13,9 +13,10 @@ from ..ops.random import rand
 Transforms = Sequence[Callable[..., Any]]
 
 
-def multiline_repr(name: str, transforms: Transforms, *first: str) -> str:
-    """Return a repr with one line for each transform."""
-    return "\n".join([f"{name}(", *(f"    {line}" for line in (*first, *transforms)), ")"])
+def multiline_repr(container: Any, *first: str) -> str:
+    """Return a repr with one line for each of a container's transforms."""
+    lines = [f"    {line}" for line in (*first, *container.transforms)]
+    return "\n".join([f"{type(container).__name__}(", *lines, ")"])
 
 
 class Compose:
@@ -41,7 +42,7 @@ class Compose:
         return img
 
     def __repr__(self) -> str:
-        return multiline_repr(type(self).__name__, self.transforms)
+        return multiline_repr(self)
 
 
 class RandomApply(Module):
@@ -64,7 +65,7 @@ class RandomApply(Module):
         return img
 
     def __repr__(self) -> str:
-        return multiline_repr(type(self).__name__, self.transforms, f"p={self.p}")
+        return multiline_repr(self, f"p={self.p}")
 
 
 class RandomTransforms:
@@ -83,7 +84,7 @@ class RandomTransforms:
         self.transforms = transforms
 
     def __repr__(self) -> str:
-        return multiline_repr(type(self).__name__, self.transforms)
+        return multiline_repr(self)
 
 
 class RandomOrder(RandomTransforms):
