@@ -2,8 +2,7 @@
 
 The libraries alternate, each in its own process, as users run them; the ratio is the median over the turns. The ratio
 in one shared process is printed too: there PyTorch benefits from microgad's malloc settings, which avoid the page
-faults of fresh memory. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products,
-are unset.
+faults of fresh memory.
 
     python benchmarks/headline.py
 """

@@ -1,7 +1,6 @@
 """The headline experiment on all of MNIST, compared with PyTorch: 20 epochs of both variants, from the same seed.
 
-Prints held-out loss and accuracy after each epoch, and the extrapolated time of 200 epochs. OPENBLAS_CORETYPE and
-OPENBLAS_L2_SIZE, which some machines set and which slow NumPy's products, are unset.
+Prints held-out loss and accuracy after each epoch, and the extrapolated time of 200 epochs.
 
     python benchmarks/mnist.py FOLDER_WITH_MNIST [--epochs 20] [--seed 0] [--only microgad]
 """

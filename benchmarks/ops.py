@@ -2,8 +2,7 @@
 
 The libraries alternate; a ratio is that of the first quartiles. "bare" is the time of the same operation in bare NumPy
 (bare.py): the targets were measured on one processor, and on others bare NumPy itself may exceed them. An arrow marks
-ratios that exceed both by more than 15 %. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE, which some machines set and which
-slow NumPy's products, are unset.
+ratios that exceed both by more than 15 %.
 
     python benchmarks/ops.py [names]    # the rest: sweep.py
 """

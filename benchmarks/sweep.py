@@ -1,7 +1,7 @@
 """Operations of about 1e3, 3e4 and 1e6 elements, to find those that take more than 3 times PyTorch's time.
 
 Measures processor time on one thread, forward and backward, in alternating turns; a ratio is that of the shortest
-turns. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset.
+turns.
 
     python benchmarks/sweep.py [names] [--all] [--page FILE]    # SWEEP.md; the reasons are in RESULTS.md
 """

@@ -125,7 +125,8 @@ def page(verdicts: list[Verdict], seconds: float, jobs: int) -> str:
         ("The same on all inputs", [v for v in verdicts if not v.real]),
         ("Another choice at a kink", [v for v in verdicts if v.real == CHOICE]),
     ):
-        lines += ["", f"## {title}", "", *(f"- {v.name}{' (the kit objects)' if v.caught else ''}" for v in some)]
+        if some:
+            lines += ["", f"## {title}", "", *(f"- {v.name}{' (the kit objects)' if v.caught else ''}" for v in some)]
     return "\n".join(lines) + "\n"
 
 
