@@ -404,7 +404,7 @@ def test_call_gives_torchs_result_or_error_class(call):
     same(theirs, ours)
 
 
-PYTHON = True, 2, 2.5, 1j
+PYTHON = True, 2, 300, 2.5, 1j
 NUMPY = [kind(1) for kind in (np.float16, np.float32, np.float64, np.int8, np.int32, np.int64, np.uint8, np.complex64)]
 
 

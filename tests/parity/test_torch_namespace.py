@@ -446,15 +446,3 @@ def test_from_file_maps_memory(tmp_path):
     )
     microgad.from_file(str(file), size=3, dtype=microgad.float64).fill_(5)  # a private copy
     assert torch.from_file(str(file), size=1, dtype=torch.float64).item() == 2
-
-
-NUMPY_AND_PYTHON_NUMBERS = [
-    [np.float32(1), 2], [np.float32(1), 2.5], [[np.float32(1)], [2.5]], [np.int8(2), 1.5], [np.float16(2), 1.5],
-    [np.float64(1), True], [np.complex64(1), 2.0], [np.int64(3), np.float32(2)], [np.uint8(3), 300],
-    [np.float64(1), 1j],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("data", NUMPY_AND_PYTHON_NUMBERS)
-def test_tensor_of_numpy_and_python_numbers(data):
-    same(torch.tensor(data), microgad.tensor(data))
