@@ -67,6 +67,8 @@ def ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     try:
         result = _recorded(ufunc, method, inputs, kwargs)
     except (TypeError, NotImplementedError):
+        if ufunc in (np.equal, np.not_equal) and plain and not out and any(map(_holds_no_numbers, inputs)):
+            return ufunc is np.not_equal
         if not _arrays_suffice(method, inputs, kwargs) or (out and "where" in kwargs):  # which leaves parts of `out`
             raise
         result = _on_arrays(ufunc, method, inputs, kwargs)
@@ -87,6 +89,11 @@ def _recorded(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dic
     raise DtypeError(
         f"numpy.{call}{options} is not recorded on Tensors; write it out of place, or use tensor.detach().numpy()"
     )
+
+
+def _holds_no_numbers(x: Any) -> bool:
+    """Whether NumPy's array or scalar holds strings or dates, which equal no Tensor, as in PyTorch."""
+    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "MmSU"
 
 
 def _are_mixed(a: Any, b: Any) -> bool:

@@ -161,7 +161,7 @@ def of_number(x: complex) -> np.dtype[Any]:
 
 
 def _category(x: Array | complex) -> Any:
-    return _CATEGORY[x.dtype.kind] if hasattr(x, "dtype") else _PYTHON[type(plain(x))]
+    return _CATEGORY.get(x.dtype.kind, _COMPLEX) if hasattr(x, "dtype") else _PYTHON[type(plain(x))]
 
 
 def result_dtype(arrays: list[Any]) -> np.dtype[Any]:

@@ -192,7 +192,7 @@ def reflected(cls: type[Function], name: str = "") -> Callable[[Tensor, Operand 
 
 def is_operand(x: Any) -> bool:
     """Whether operators accept an object as the operand beside a Tensor."""
-    if isinstance(x, (core.Tensor, int, float, complex, np.generic)):
+    if isinstance(x, (core.Tensor, int, float, complex, np.number, np.bool_)):
         return True
     return backend.is_array(x) and x.dtype.kind in "biufcV"
 

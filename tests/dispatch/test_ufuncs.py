@@ -113,3 +113,11 @@ def test_subtract_at_takes_lists() -> None:
     for target in (x, y):
         np.subtract.at(target, [0, 0], [1.0, 2.0])
     compare(x, y)
+
+
+@pytest.mark.host("NumPy arrays beside Tensors")
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_tensor_equals_no_strings_and_dates(requires_grad: bool) -> None:
+    x = torch.ones(2, requires_grad=requires_grad)
+    for other in np.str_("a"), np.datetime64("2020"), np.array(["a", "b"]), np.array(["2020"], "M8"):
+        assert [x == other, other == x, x != other, other != x] == [False, False, True, True]

@@ -467,6 +467,7 @@ TENSOR_DATA = """
     t.full((2,), np.datetime64("2020-01-01"))
     v.add(np.datetime64("2020-01-01"))
     v.mul(np.str_("a"))
+    v == np.datetime64("2020-01-01"), np.str_("a") != v, v == np.array(["a", "b"])
     v.clamp(np.timedelta64(1, "s"))
     v.clone().fill_(np.datetime64("2020-01-01"))
     v.index_fill(0, t.tensor([0], dtype=t.int32), 1.0)
