@@ -28,7 +28,7 @@ def as_line(values: Array) -> Line:
 def sort(line: Line, at: int | None = None) -> list[int]:
     """std::sort: return the indices in sorted order. With `at`, only the entry there is sure to be right."""
     values, places = line
-    _introsort_loop(line, at)
+    introsort_loop(line, at)
     # The final insertion sort is stable.
     return [places[i] for i in sorted(range(len(values)), key=values.__getitem__)]
 
@@ -39,7 +39,7 @@ def mode(line: Line) -> int:
     Elements are equal neighbors after a sort that NaN, neither less than a number nor greater, has led astray.
     """
     values, places = line
-    _introsort_loop(line)
+    introsort_loop(line)
     for i, value in enumerate(values):  # the final insertion sort
         to = 0 if i < INSERTION_MAX and value < values[0] else i
         while to and value < values[to - 1]:
@@ -56,10 +56,10 @@ def mode(line: Line) -> int:
     return found
 
 
-def _introsort_loop(line: Line, at: int | None = None) -> None:
-    """Sort parts of the line by partitions, until an insertion sort of all can do the rest."""
+def introsort_loop(line: Line, at: int | None = None, depth: int | None = None) -> None:
+    """Sort parts of the line by up to `depth` nested partitions, until an insertion sort of all can do the rest."""
     values, _ = line
-    parts = [(0, len(values), depth_of(len(values)))]
+    parts = [(0, len(values), depth_of(len(values)) if depth is None else depth)]
     while parts:
         first, last, depth = parts.pop()
         while last - first > INSERTION_MAX and (at is None or first <= at < last):
@@ -76,9 +76,9 @@ def depth_of(n: int) -> int:
     return 2 * (n.bit_length() - 1)
 
 
-def nth_element(line: Line, nth: int) -> None:
+def nth_element(line: Line, nth: int, depth: int | None = None) -> None:
     """std::nth_element: afterwards no element before nth is greater, and none after it is smaller."""
-    first, last, depth = 0, len(line[0]), depth_of(len(line[0]))
+    first, last, depth = 0, len(line[0]), depth_of(len(line[0])) if depth is None else depth
     while last - first > 3:
         if not depth:
             _write_back(line, first, heap_selected(items(line, first, last), nth - first))

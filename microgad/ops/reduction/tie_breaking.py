@@ -29,8 +29,9 @@ from .introsort import INSERTION_MAX, depth_of
 
 Pair = tuple[Any, Any]
 
-ONE_BY_ONE_MAX = 2500  # the most elements for which introsort.py is faster
-LONG_PART = 600  # elements: parts at least as long, on average, are partitioned one by one
+ONE_BY_ONE_MAX = 2500  # the most elements, in lines or parts, for which introsort.py is faster
+LONG_PART = 600  # elements: parts at least as long, on average, are partitioned one by one, by NumPy
+FEW_PARTS = 40  # so many are converted to lists and back in less time than a round of partitions takes
 HEAPS_MIN = 512  # lines: from here on their heaps are faster together
 HEAP_RATIO = 64  # from HEAP_RATIO · k elements on PyTorch uses a heap (std::partial_sort)
 
@@ -209,15 +210,20 @@ def _sink(heaps: Pair, roots: Array, at: int, item: Pair, size: int) -> None:
     values[hole], places[hole] = item
 
 
+def _few(first: Array, last: Array) -> bool:
+    """Whether introsort.py is faster for what is left of these parts."""
+    return len(first) <= FEW_PARTS and int((last - first).sum()) <= min(ONE_BY_ONE_MAX, LONG_PART * len(first))
+
+
 def _nth_element(pair: Pair, begin: Array, nth: int, n: int) -> None:
     """std::nth_element in each line: afterwards no key before nth is greater, and none after it is smaller."""
     wanted, first, last = begin + nth, begin.copy(), begin + n
     depth = depth_of(n)
     row = np.arange(len(begin))
     while len(row := row[last[row] - first[row] > 3]):
-        if not depth:
+        if not depth or _few(first[row], last[row]):
             for i, j, k in zip(first[row], last[row], wanted[row], strict=True):
-                _move_as_in_python(pair, i, j, functools.partial(introsort.heap_selected, nth=k - i))
+                _move_as_in_python(pair, i, j, introsort.nth_element, k - i, depth)
             first[row] = last[row]
             break
         depth -= 1
@@ -258,9 +264,9 @@ def _introsort_loop(pair: Pair, begin: Array, n: int, in_order: Array, wanted: A
         if not mixed.any():
             return
         first, last = first[mixed], last[mixed]
-        if not depth:
+        if not depth or _few(first, last):
             for i, j in zip(first, last, strict=True):
-                _move_as_in_python(pair, i, j, introsort.heap_sorted)
+                _move_as_in_python(pair, i, j, introsort.introsort_loop, None, depth)
             return
         depth -= 1
         cut, _ = _partition(pair, first, last)
@@ -368,8 +374,9 @@ def _median_to_first(pair: Pair, first: Array, three: tuple[Array, Array, Array]
     _swap(pair, first, np.choose(np.where(a < b, rising, falling), three))
 
 
-def _move_as_in_python(pair: Pair, first: int, last: int, moved: Callable[[list[Any]], list[Any]]) -> None:
+def _move_as_in_python(pair: Pair, first: int, last: int, move: Callable[..., Any], *args: Any) -> None:
     """Reorder one part as a function of introsort.py does with it."""
-    order = [item.place for item in moved(introsort.items(introsort.as_line(pair[0][first:last])))]
-    for x in pair:
-        x[first:last] = x[first:last][order]
+    line = pair[0][first:last].tolist(), pair[1][first:last].tolist()
+    move(line, *args)
+    for x, moved in zip(pair, line, strict=True):
+        x[first:last] = moved
