@@ -427,6 +427,26 @@ def functional_in_a_level(t, nn):
 
 
 @programs
+def what_depends_on_no_dual_has_gradients_in_a_level(t, nn):
+    fw, w = submodule(t, "autograd.forward_ad"), leaf(t, 3)
+    with fw.dual_level():
+        x = fw.make_dual(randn(t, 3), t.ones(3))
+        y = w * w
+        (y.sin() * x).sum().backward()
+        return y.requires_grad, w.grad
+
+
+@programs
+def a_gradient_with_a_tangent_has_no_gradients(t, nn):
+    fw, w, v = submodule(t, "autograd.forward_ad"), leaf(t, 3), leaf(t, 3)
+    with fw.dual_level():
+        x = fw.make_dual(v, t.ones(3))
+        (gradient,) = t.autograd.grad((x * x * w).sum(), x)
+        (gradient * w).sum().backward()
+        return fw.unpack_dual(gradient).tangent, w.grad, v.grad
+
+
+@programs
 def tangents_of_gradients_that_are_zero_but_exist(t, nn):
     fw, x, one = submodule(t, "autograd.forward_ad"), randn(t, 2, 1, 4), t.ones(2, 2).double()
     with fw.dual_level():

@@ -81,6 +81,17 @@ def test_a_step_after_thousands_of_steps(name: str) -> None:
         np.testing.assert_allclose(mine.tolist(), other.tolist(), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", [*NAMES, *OTHER_NAMES])
+def test_the_state_before_the_first_step_is_pytorchs(name: str) -> None:
+    """Adagrad has one then, of all groups."""
+    found = []
+    for lib in (microgad, torch):
+        groups = [{"params": [lib.ones(1, requires_grad=True)]} for _ in range(2)]
+        state = getattr(lib.optim, name)(groups, lr=0.1).state_dict()["state"]
+        found.append({i: {key: x.tolist() for key, x in entry.items()} for i, entry in state.items()})
+    assert found[0] == found[1]
+
+
 def test_amsgrad_may_be_switched_off() -> None:
     pair = OptimizerPair("Adam", {"amsgrad": True, "lr": 0.1})
     for amsgrad in (True, True, False):
