@@ -355,7 +355,9 @@ def test_text_of_the_warning_for_an_epoch_is_public() -> None:
 
 def model(lib: Any) -> Any:
     lib.manual_seed(3)
-    return lib.nn.Sequential(lib.nn.Linear(3, 4), lib.nn.BatchNorm1d(4), lib.nn.ReLU(), lib.nn.Linear(4, 2))
+    net = lib.nn.Sequential(lib.nn.Linear(3, 4), lib.nn.BatchNorm1d(4), lib.nn.ReLU(), lib.nn.Linear(4, 2))
+    net.phase = lib.nn.Parameter(lib.ones(2, dtype=lib.complex64))
+    return net
 
 
 AVERAGES: list[Any] = [
@@ -371,7 +373,7 @@ AVERAGES: list[Any] = [
 
 @pytest.mark.parametrize("options", AVERAGES)
 def test_averaged_models_equal_pytorchs(options: Any) -> None:
-    """State and output after some training steps, before and after update_bn."""
+    """State and output after some training steps, before and after update_bn. One parameter is complex."""
     runs = []
     for lib in LIBRARIES:
         net = model(lib)
@@ -380,13 +382,13 @@ def test_averaged_models_equal_pytorchs(options: Any) -> None:
         data = [lib.rand(5, 3) for _ in range(4)]
         for x in data:
             o.zero_grad()
-            (net(x) ** 2).sum().backward()
+            ((net(x) ** 2).sum() + (net.phase * (2 - 3j)).imag.sum()).backward()
             o.step()
             average.update_parameters(net)
-        before = average(data[0])
+        before = [x.clone() for x in (*average.state_dict().values(), average(data[0]))]
         lib.optim.swa_utils.update_bn([(x, 0) for x in data], average)
         state = average.state_dict()
-        runs.append((list(state), [x.detach().numpy() for x in (before, average(data[0]), *state.values())]))
+        runs.append((list(state), [x.detach().numpy() for x in (*before, average(data[0]), *state.values())]))
         assert all(p.requires_grad for p in average.parameters())
     assert runs[0][0] == runs[1][0]
     for ours, theirs in zip(runs[0][1], runs[1][1], strict=True):
