@@ -292,6 +292,13 @@ def test_p_of_multi_margin_loss_may_be_a_float():
         np.testing.assert_array_equal(found.array, F.multi_margin_loss(LOGITS, target, p=p, reduction="none").array)
 
 
+def test_gradient_of_multi_margin_loss_without_a_slope_is_positive_zero():
+    x = torch.tensor([[5.0, 0.0], [0.0, 5.0]], requires_grad=True)
+    F.multi_margin_loss(x, torch.tensor([0, 1])).backward()
+    assert x.grad.tolist() == [[0, 0], [0, 0]]
+    assert not x.grad.signbit().any()
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("column", [0, 1])
 @pytest.mark.parametrize("loss", [F.multi_margin_loss, F.multilabel_margin_loss])

@@ -135,7 +135,7 @@ class MultiMarginLoss(Function):
         if weight is not None:
             scale = scale * weight[target]
         out = 2 * hinge if self.p == 2 else np.astype(hinge != 0, hinge.dtype)
-        out[backend.like(np.arange(len(input)), input), target] = -out.sum(1)
+        out[backend.like(np.arange(len(input)), input), target] = 0 - out.sum(1)  # 0, not -0, without a slope
         out *= scale[:, None]  # NaN also where the slope is 0 and scale isn't finite
         return out
 
