@@ -454,3 +454,18 @@ def test_kernels_of_copied_layers_raise_what_they_cannot_do():
     rest = [p for part in (layer.norm1, layer.norm2, layer.linear1, layer.linear2) for p in part.parameters()]
     with pytest.raises(RuntimeError, match="derivative for '_transformer_encoder_layer_fwd' is not implemented"):
         torch._transformer_encoder_layer_fwd(x, 4, 2, *projections, False, False, 1e-5, *rest)
+
+
+def test_transformer_encoder_gives_its_layers_masks_of_one_dtype():
+    class Seen(nn.TransformerEncoderLayer):
+        def forward(self, src, src_mask, src_key_padding_mask, is_causal):
+            seen.append((src_mask, src_key_padding_mask))
+            return super().forward(src, src_mask, src_key_padding_mask, is_causal)
+
+    seen: list = []
+    net = nn.TransformerEncoder(Seen(4, 2, 6, batch_first=True), 2, enable_nested_tensor=False)
+    causal, padding = nn.Transformer.generate_square_subsequent_mask(3), torch.tensor([[False, False, True]])
+    with pytest.warns(UserWarning, match="mismatched src_key_padding_mask and mask is") as warned:
+        net(torch.ones(1, 3, 4), causal, padding)
+    assert len(warned) == 1
+    assert all(mask is causal and pad.tolist() == [[0, 0, -math.inf]] for mask, pad in seen)
