@@ -82,6 +82,8 @@ def test_istft_inverts_stft():
     assert torch.allclose(torch.istft(spectra, 4, 1, window=w, length=5), x)
     with pytest.raises(errors.ArgumentError, match="sum of the squared windows"):
         torch.istft(spectra, 4, 4, window=w, center=False)
+    with pytest.raises(RuntimeError, match=r"istft: requires a complex-valued input.* got torch.float64"):
+        torch.istft(torch.view_as_real(spectra), 4, 1, window=w)
 
 
 def test_a_window_shorter_than_a_frame_has_the_frame_s_middle_or_with_align_to_window_its_own_place():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...errors.notices import once, warn
 from ...state import composite
 from ...type_aliases import Tensor
 from ..creation import ones
-from ..elementwise import view_as_complex, view_as_real
+from ..elementwise import view_as_real
 from ..movement import pad, transpose
 from ..movement.strided import SlidingWindows, unfold
 from .transforms import fft, ifft, irfft, rfft
@@ -77,11 +77,14 @@ def istft(
     >>> torch.allclose(torch.istft(torch.stft(x, 4, window=w, return_complex=True), 4, window=w), x, atol=1e-5)
     True
     """
-    x = input if input.is_complex() else view_as_complex(input)
-    if x.ndim not in (2, 3) or 0 in x.shape:
+    if not input.is_complex():
+        raise DtypeError(
+            f"istft: requires a complex-valued input, as stft gives with return_complex=True, got {input.dtype}"
+        )
+    if input.ndim not in (2, 3) or 0 in input.shape:
         raise ShapeError(f"istft: expected a tensor of 2 or 3 dimensions, none of them empty, got {tuple(input.shape)}")
-    batch = x.unsqueeze(0) if x.ndim == 2 else x
-    hop, window = _hop_and_window("istft", x, n_fft, hop_length, win_length, window)
+    batch = input.unsqueeze(0) if input.ndim == 2 else input
+    hop, window = _hop_and_window("istft", input, n_fft, hop_length, win_length, window)
     if hop > (n_fft if win_length is None else win_length):
         raise ArgumentError(f"istft: expected hop_length <= win_length, but got hop_length={hop}")
     onesided = batch.shape[1] != n_fft if onesided is None else onesided
@@ -113,7 +116,7 @@ def istft(
             "The length of signal is shorter than the length parameter. Result is being padded with zeros in the tail."
         )
         signal = pad(signal, (0, length - signal.shape[1]))
-    return signal.squeeze(0) if x.ndim == 2 else signal
+    return signal.squeeze(0) if input.ndim == 2 else signal
 
 
 def _overlap_add(frames: Tensor, hop: int, total: int) -> Tensor:
