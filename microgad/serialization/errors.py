@@ -1,11 +1,11 @@
-"""The error of files that can't be loaded."""
+"""The errors of files that can't be loaded, and of objects that can't be saved."""
 
 import pickle
 from reprlib import repr as shown  # what a file holds could have an endless repr
 
-from ..errors import MicrogadError
+from ..errors import DtypeError, MicrogadError
 
-__all__ = ["EmptyFileError", "FileError", "SourceChangeWarning", "shown"]
+__all__ = ["EmptyFileError", "FileError", "SaveError", "SourceChangeWarning", "shown"]
 
 
 class FileError(MicrogadError, RuntimeError, ValueError, pickle.UnpicklingError):
@@ -14,6 +14,10 @@ class FileError(MicrogadError, RuntimeError, ValueError, pickle.UnpicklingError)
 
 class EmptyFileError(FileError, EOFError):
     """A file that ends where the object to load should begin."""
+
+
+class SaveError(DtypeError, pickle.PicklingError):
+    """An object that a file can't hold, such as a function without a name in its module."""
 
 
 class SourceChangeWarning(Warning):

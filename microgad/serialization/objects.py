@@ -23,10 +23,9 @@ from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from ..errors import DtypeError
 from ..state.contexts import binding
 from ..tensor import Tensor
-from .errors import FileError, shown
+from .errors import FileError, SaveError, shown
 
 _PLAIN = (argparse.Namespace, types.SimpleNamespace, functools.partial)
 _MAKERS = (object.__new__, types.SimpleNamespace.__new__)  # the `__new__` methods that run no code of a class
@@ -339,7 +338,7 @@ def subclass_name(x: Tensor, place: str) -> str | None:
         return None
     why = _why_no_subclass(type(x))
     if why:
-        raise DtypeError(f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}, which {why}")
+        raise SaveError(f"save: {place} is a {type(x).__module__}.{type(x).__qualname__}, which {why}")
     return global_name(type(x), place)
 
 
@@ -381,7 +380,7 @@ def global_name(x: Any, place: str) -> str | None:
         x = getattr(x, "__wrapped__", x)
     found = _find_loaded(x.__module__ or "", x.__qualname__)
     if x is not found and x is not getattr(found, "__wrapped__", None):
-        raise DtypeError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
+        raise SaveError(f"save: {place} is {x.__module__}.{x.__qualname__}, which can't be found under that name")
     return torch_place(x)
 
 

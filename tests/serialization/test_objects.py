@@ -286,8 +286,9 @@ def test_pickles_that_call_or_name_something_else_are_rejected(pickled: bytes, m
 def test_a_function_that_cannot_be_imported_again_is_not_saved() -> None:
     net = Net()
     vars(net)["act"] = lambda x: x
-    with pytest.raises(TypeError, match=r"obj\['act'\].*can't be found under that name"):
+    with pytest.raises(TypeError, match=r"obj\['act'\].*can't be found under that name") as caught:
         reloaded(net)
+    assert isinstance(caught.value, pickle.PicklingError)
 
 
 def test_a_loaded_module_knows_whether_it_has_hooks() -> None:
