@@ -23,7 +23,7 @@ from ...view_writes.detaching import Detach
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape
-from .again import Again
+from .again import Again, array_like, edited
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Replaying:
             if again is not None:
                 again.note(op, results)
             if op.number in edits:
-                results = [_edited(x, edits[op.number]) for x in results]
+                results = [edited(x, edits[op.number]) for x in results]
             for i, x in enumerate(results):
                 self.made[op.number, i] = x
             for source in again.leaves(op) if again is not None else ():
@@ -127,7 +127,7 @@ class Replaying:
 
     def start(self, source: Source, given: Any) -> Tensor:
         """Make the leaf or constant of a source."""
-        held = source.array if given is None else _array(given, source.array)
+        held = source.array if given is None else array_like(given, source.array)
         array = self.converted(held)
         array = strided_copy(held) if array is held else array  # the program may write to it
         if source.kind == "parameter":
@@ -280,7 +280,7 @@ def gradient(
     found = None
     if y.node is not None and x is not None:
         seed = y.detach().new_ones(y.shape) if grad is None else grad
-        seed = seed if isinstance(seed, Tensor) else Tensor._wrap(_array(seed, y.array))
+        seed = seed if isinstance(seed, Tensor) else Tensor._wrap(array_like(seed, y.array))
         (found,) = gradients.grad(y, x, seed, allow_unused=True)
     if found is None:
         raise GraphError(f"gradient: {of!r} doesn't depend on {wrt!r}, or not differentiably")
@@ -354,22 +354,3 @@ def _edits(tape: Tape, edits: Mapping[Any, Any] | None) -> dict[int, Any]:
                 raise ArgumentError(f"replay: {key!r} isn't an operation; use inputs or params for sources")
             chosen[op.number] = change
     return chosen
-
-
-def _edited(x: Tensor, change: Any) -> Tensor:
-    """Return what a result becomes. A function's result stays connected to the graph."""
-    if callable(change) and not isinstance(change, Tensor):
-        return change(x)
-    y = change if isinstance(change, Tensor) else Tensor._wrap(_array(change, x.array))
-    if y.array.shape not in ((), x.array.shape):
-        raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")
-    return y if y.array.shape == x.array.shape else y.expand(x.shape)
-
-
-def _array(value: Any, like: Array) -> Array:
-    """Return a Tensor's array, or convert anything else to an array of the dtype and device of `like`."""
-    if isinstance(value, Tensor):
-        return value.array
-    if backend.is_gpu(value):
-        return value.astype(like.dtype)
-    return backend.to_device(np.asarray(value).astype(like.dtype, casting="same_kind"), backend.device_of(like))
