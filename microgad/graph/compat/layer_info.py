@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ... import state
 from ...errors import GraphError
 from ...nn.modules.module import Module
-from ...nn.modules.module.training_mode import training_mode
 from ...tensor import Tensor
 
 
@@ -115,10 +113,8 @@ class LayerInfo:
         }  # fmt: skip
 
 
-def collect_layers(
-    model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, training: bool, device: Any
-) -> list[LayerInfo]:
-    """Return the layers in the order of their calls, or of their registration if there are no `args` to run on."""
+def collect_layers(model: Module, call: Callable[[], Any] | None, batch_dim: int | None) -> list[LayerInfo]:
+    """Return the layers in the order of their calls, if there is a `call` of the model, else of their registration."""
     places: dict[int, LayerInfo] = {}  # id of a module -> the last place where it is registered
     order: list[LayerInfo] = []
     stack = [LayerInfo(model, type(model).__name__, 0)]
@@ -128,11 +124,7 @@ def collect_layers(
         order.append(layer)
         inside = reversed([(name, x) for name, x in layer.module._modules.items() if x is not None])
         stack += [LayerInfo(x, name, layer.depth + 1, layer) for name, x in inside]
-    order = (
-        _with_containers(_run(model, args, kwargs, batch_dim, training, device, places))
-        if args is not None
-        else _marked(order)
-    )
+    order = _marked(order) if call is None else _with_containers(_marked(_called_layers(call, batch_dim, places)))
     counts: dict[int, int] = {}
     around: list[LayerInfo] = []
     for layer in order:
@@ -145,10 +137,8 @@ def collect_layers(
     return order
 
 
-def _run(
-    model: Module, args: Any, kwargs: dict[str, Any], batch_dim: int | None, training: bool, device: Any,
-    places: dict[int, LayerInfo],
-) -> list[LayerInfo]:  # fmt: skip
+def _called_layers(call: Callable[[], Any], batch_dim: int | None, places: dict[int, LayerInfo]) -> list[LayerInfo]:
+    """Make a call of the model, and return the calls of layers in their order. `places` are by the modules' ids."""
     called: list[LayerInfo] = []
     running: list[LayerInfo] = []
 
@@ -164,17 +154,14 @@ def _run(
     for place in places.values():
         handles += [place.module.register_forward_pre_hook(before), place.module.register_forward_hook(after)]
     try:
-        if device is not None:
-            model.to(device)
-        with training_mode(model, training), state.scope(grad_enabled=False):
-            model(**args, **kwargs) if isinstance(args, Mapping) else model(*args, **kwargs)
+        call()
     except Exception as error:
         done = [layer.title({"depth"}) for layer in called if layer not in running]
         raise GraphError(f"summary: the model failed, after {', '.join(done) or 'no layer'}: {error}") from error
     finally:
         for handle in handles:
             handle.remove()
-    return _marked(called)
+    return called
 
 
 def _marked(layers: list[LayerInfo]) -> list[LayerInfo]:

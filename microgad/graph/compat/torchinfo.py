@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ... import backend, dtypes
+from ... import backend, dtypes, state
 from ...errors import ArgumentError, GraphError
 from ...errors.own_arguments import checked
 from ...nn.modules.module import Module
+from ...nn.modules.module.training_mode import training_mode
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
 from .layer_info import LayerInfo as LayerInfo
@@ -185,7 +186,14 @@ def summary(
     if device is None:
         device = next((p.device for p in model.parameters()), None)
     args, kwargs = _moved(args, device), {name: _moved(x, device) for name, x in kwargs.items()}
-    layers = collect_layers(model, args, kwargs, batch_dim, training, device)
+
+    def call() -> None:
+        if device is not None:
+            model.to(device)
+        with training_mode(model, training), state.scope(grad_enabled=False):
+            model(**args, **kwargs) if isinstance(args, Mapping) else model(*args, **kwargs)
+
+    layers = collect_layers(model, call if args is not None else None, batch_dim)
     shapes = tree_map(lambda x: tuple(x.shape) if _is_array(x) else x, args) if runs else None
     total = sum(x.nbytes for x in tree_leaves(args) if _is_array(x))
     found = ModelStatistics(layers, shapes, total, columns, rows, col_width, depth, verbose)
