@@ -152,16 +152,14 @@ def merge_recordings(recordings: Sequence[Recording], points: Sequence[dict[str,
     """Merge the steps of several runs of a model into one list."""
     first = recordings[0]
     for other in recordings[1:]:
-        for a, b in zip(first.steps, other.steps, strict=False):
-            if a.function is not b.function:
-                raise UnsupportedError(
-                    f"onnx.export: for other sizes of the dynamic axes, or other values, the model takes other steps: "
-                    f"{b.where} instead of {a.where}. An ONNX file holds the steps of one run"
-                )
+        both = zip(first.steps, other.steps, strict=False)
+        differing = [f"other steps: {b.where} instead of {a.where}" for a, b in both if a.function is not b.function]
         if len(first.steps) != len(other.steps):
+            differing.append(f"{len(other.steps)} steps instead of {len(first.steps)}")
+        if differing:
             raise UnsupportedError(
-                f"onnx.export: for other sizes of the dynamic axes, or other values, the model takes "
-                f"{len(other.steps)} steps instead of {len(first.steps)}. An ONNX file holds the steps of one run"
+                "onnx.export: for other sizes of the dynamic axes, or other values, the model takes "
+                f"{differing[0]}. An ONNX file holds the steps of one run"
             )
     if len(recordings) == 1:
         return [replace(step, settings=dict(step.settings), inputs=list(step.inputs)) for step in first.steps]
