@@ -74,6 +74,8 @@ def argsort(lines: Array, descending: bool) -> Array:
 def argsort_at(lines: Array, at: Array) -> Array:
     """Return only the entries `at` (m,) of `argsort(lines)`, (m,), which takes less work."""
     m, n = lines.shape
+    if n <= INSERTION_MAX:  # the insertion sort alone is stable
+        return stable_argsort(_ascending_keys(lines, False))[np.arange(m), at]
     if m * n <= ONE_BY_ONE_MAX:
         rising = _ascending_keys(lines, False)
         return _places(introsort.sort(introsort.as_line(line), k)[k] for line, k in zip(rising, at, strict=True))
