@@ -20,9 +20,10 @@ INSERTION_MAX = 16  # the most elements that std::sort leaves to insertion sort
 Line = tuple[list[Any], list[int]]  # elements, none of them NaN except in `mode`, and their indices, moved together
 
 
-def as_line(values: Array) -> Line:
-    """Make a Line of a 1-d array."""
-    return values.tolist(), list(range(len(values)))
+def as_lines(lines: Array) -> list[Line]:
+    """Make Lines of the rows of a 2-d array."""
+    places = range(lines.shape[1])
+    return [(values, list(places)) for values in lines.tolist()]
 
 
 def sort(line: Line, at: int | None = None) -> list[int]:

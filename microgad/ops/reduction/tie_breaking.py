@@ -46,26 +46,29 @@ def topk(lines: Array, k: int, largest: bool, sorted: bool = True) -> Array:
         keys = _as_floats(_ascending_keys(lines, not largest))
         return _partial_sort(keys, k) if m >= HEAPS_MIN else _places(introsort.partial_sort_greatest(keys, k))
     if m * n <= ONE_BY_ONE_MAX:
-        return _places(_topk_of_line(introsort.as_line(line), k, sorted) for line in _ascending_keys(lines, largest))
+        rising = introsort.as_lines(_ascending_keys(lines, largest))
+        return _places(_topk_of_line(line, k, sorted) for line in rising)
     pair = _make_pair(lines, largest)
     first = np.arange(0, m * n, n)
     _nth_element(pair, first, k - 1, n)
-    if sorted:
+    if sorted and k > 2:
         _sort(pair, first, k - 1, n)
     return pair[1].reshape(m, n)[:, :k]
 
 
 def _topk_of_line(line: introsort.Line, k: int, sorted: bool) -> list[int]:
     introsort.nth_element(line, k - 1)
-    values, places = (x[: k - 1] for x in line)
-    return (introsort.sort((values, places)) if sorted else places) + line[1][k - 1 : k]
+    values, places = line
+    if not sorted or k <= 2:
+        return places[:k]
+    return introsort.sort((values[: k - 1], places[: k - 1])) + places[k - 1 : k]
 
 
 def argsort(lines: Array, descending: bool) -> Array:
     """Return the indices (m, n) that sort each line (m, n), with equal elements in the order of PyTorch's sort."""
     m, n = lines.shape
     if m * n <= ONE_BY_ONE_MAX:
-        return _places(introsort.sort(introsort.as_line(line)) for line in _ascending_keys(lines, descending))
+        return _places(introsort.sort(line) for line in introsort.as_lines(_ascending_keys(lines, descending)))
     pair = _make_pair(lines, descending)
     _sort(pair, np.arange(0, m * n, n), n, n)
     return pair[1].reshape(m, n)
@@ -77,8 +80,8 @@ def argsort_at(lines: Array, at: Array) -> Array:
     if n <= INSERTION_MAX:  # the insertion sort alone is stable
         return stable_argsort(_ascending_keys(lines, False))[np.arange(m), at]
     if m * n <= ONE_BY_ONE_MAX:
-        rising = _ascending_keys(lines, False)
-        return _places(introsort.sort(introsort.as_line(line), k)[k] for line, k in zip(rising, at, strict=True))
+        rising = introsort.as_lines(_ascending_keys(lines, False))
+        return _places(introsort.sort(line, k)[k] for line, k in zip(rising, at.tolist(), strict=True))
     pair = _make_pair(lines)
     begin = np.arange(0, m * n, n)
     values, places = (x.reshape(m, n) for x in pair)
@@ -92,14 +95,14 @@ def argsort_at(lines: Array, at: Array) -> Array:
 
 def mode(lines: Array) -> Array:
     """Return the index (m, 1) of the most frequent element of each line (m, n) with NaN in it, as PyTorch finds it."""
-    return _places([introsort.mode(introsort.as_line(line))] for line in lines)
+    return _places([introsort.mode(line)] for line in introsort.as_lines(lines))
 
 
 def kthvalue(lines: Array, k: int) -> Array:
     """Return the index (m,) of the k-th smallest element (from 0) of each line (m, n), as PyTorch finds it."""
     m, n = lines.shape
     if m * n <= ONE_BY_ONE_MAX:
-        return _places(introsort.quickselect(introsort.as_line(line), k) for line in _ascending_keys(lines, False))
+        return _places(introsort.quickselect(line, k) for line in introsort.as_lines(_ascending_keys(lines, False)))
     pair = _make_pair(lines)
     wanted = np.arange(k, m * n, n)
     first, last = wanted - k, wanted - k + n - 1
