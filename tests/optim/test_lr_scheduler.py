@@ -22,6 +22,14 @@ def optimizer() -> SGD:
     return SGD([microgad.ones(1, requires_grad=True)], lr=0.1)
 
 
+def grown() -> SGD:
+    """An optimizer with a second group that its scheduler doesn't know."""
+    first = optimizer()
+    StepLR(first, 2)
+    first.add_param_group({"params": microgad.ones(1, requires_grad=True)})
+    return first
+
+
 @pytest.mark.filterwarnings("ignore:Detected call of .lr_scheduler.step:UserWarning")
 @pytest.mark.parametrize("kind", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 7)])
 def test_a_loaded_scheduler_continues_the_schedule(kind: Any) -> None:
@@ -58,9 +66,9 @@ def test_attributes_of_a_callable_are_saved_and_loaded() -> None:
             return 0.5 ** (epoch * self.power)
 
     a, b = Rule(), Rule()
-    a.power = 2
+    a.power, b.other = 2, 3  # type: ignore[attr-defined]
     LambdaLR(optimizer(), b).load_state_dict(LambdaLR(optimizer(), a).state_dict())
-    assert b.power == 2
+    assert vars(b) == {"power": 2, "other": 3}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,7 @@ def test_functions_are_kept_when_a_state_is_loaded() -> None:
     [
         (lambda: StepLR("SGD", 2), TypeError, "str is not an Optimizer"),
         (lambda: StepLR(optimizer(), 2, last_epoch=3), KeyError, "'initial_lr' is not specified in param_groups"),
+        (lambda: StepLR(grown(), 2, last_epoch=3), KeyError, r"'initial_lr' is not specified in param_groups\[1\]"),
         (lambda: LambdaLR(optimizer(), [abs, abs]), ValueError, "Expected 1 lr_lambdas, but got 2"),
         (lambda: LRScheduler(optimizer()), NotImplementedError, "must define get_lr"),
     ],

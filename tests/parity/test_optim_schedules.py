@@ -80,6 +80,9 @@ COMBINED: list[Any] = [
     ),
     lambda lib, o, s: s.SequentialLR(o, [s.StepLR(o, 3), s.MultiStepLR(o, [2, 4]), s.PolynomialLR(o, 9)], [7, 13]),
     lambda lib, o, s: s.SequentialLR(o, [s.ExponentialLR(o, 0.9), s.CosineAnnealingWarmRestarts(o, 5)], [6]),
+    lambda lib, o, s: s.SequentialLR(o, [s.ConstantLR(o, 0.1, 4), s.StepLR(o, 3)], [0]),
+    lambda lib, o, s: s.SequentialLR(o, [s.ConstantLR(o, 0.1, 4), s.StepLR(o, 3)], [9], last_epoch=2),
+    lambda lib, o, s: (s.StepLR(o, 3), s.CyclicLR(o, 0.01, 0.2, 4))[1],
     lambda lib, o, s: s.SequentialLR(
         o, [s.SequentialLR(o, [s.ConstantLR(o), s.StepLR(o, 2)], [3]), s.ExponentialLR(o, 0.8)], [9]
     ),
@@ -102,7 +105,7 @@ def optimizer(lib: Any, kind: str = "SGD", tensor: bool = False) -> Any:
     """An optimizer with two parameter groups of different learning rates."""
     p, q = (lib.ones(1, requires_grad=True) for _ in range(2))
     rates = [lib.tensor(lr, dtype=lib.float64) if tensor else lr for lr in (0.1, 0.7)]
-    options = {"momentum": 0.5} if kind in ("SGD", "RMSprop") else {}
+    options: Any = {"momentum": 0.5} if kind in ("SGD", "RMSprop") else {"betas": (0.8, 0.95)} if kind == "Adam" else {}
     return getattr(lib.optim, kind)([{"params": p}, {"params": q, "lr": rates[1]}], lr=rates[0], **options)
 
 
@@ -204,7 +207,8 @@ def test_warm_restarts_with_fractional_epochs() -> None:
     rates = []
     for lib in LIBRARIES:
         s = lib.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer(lib), 3, 2)
-        rates.append([s.step(epoch) or s.get_last_lr() for epoch in (0.5, 1.25, 7.75, 22.5, 3.0)])
+        epochs = (0.5, 1.25, 7.75, None, 22.5, 3.0, None)
+        rates.append([s.step(epoch) or (s.get_last_lr(), s.last_epoch) for epoch in epochs])
     assert rates[0] == rates[1]
 
 
@@ -411,3 +415,30 @@ def test_reduce_lr_can_be_overridden():
             scheduler.step(1.0)
         found.append(scheduler.reductions)
     assert found[1] == found[0]
+
+
+def test_groups_that_were_added_later_are_reduced_on_a_plateau() -> None:
+    found = []
+    for lib in LIBRARIES:
+        optimizer = lib.optim.SGD([lib.ones(1)], 1.0)
+        schedulers = [lib.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, min_lr=low) for low in (0.2, [0])]
+        optimizer.add_param_group({"params": lib.zeros(1), "lr": 0.25})
+        for _ in range(3):
+            schedulers[0].step(1.0)
+        found.append([group["lr"] for group in optimizer.param_groups])
+        schedulers[1].step(1.0)
+        with pytest.raises(RuntimeError, match="differs from when"):
+            schedulers[1].step(1.0)
+    assert found[0] == found[1]
+
+
+def test_loaded_milestones_replace_those_that_were_given() -> None:
+    found = []
+    for lib in LIBRARIES:
+        s, made = lib.optim.lr_scheduler, []
+        for milestone in (2, 4):
+            o = optimizer(lib)
+            made.append(s.SequentialLR(o, [s.ConstantLR(o, 0.5), s.ExponentialLR(o, 0.5)], [milestone]))
+        made[1].load_state_dict(made[0].state_dict())
+        found.append([(o.step(), made[1].step(), made[1].get_last_lr())[2] for _ in range(5)])
+    assert found[0] == found[1]
