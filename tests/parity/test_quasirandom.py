@@ -32,7 +32,8 @@ def draws_fast_forward_and_reset(t, nn):
     assert engine.draw_base2(2, out=out) is out
     assert engine.fast_forward(4) is engine
     found = [out, engine.draw(3), engine.num_generated, engine.reset().fast_forward(0).draw(2)]
-    return found, engine.reset().fast_forward(3).draw(2), engine.draw(2, dtype=t.float64)
+    again = engine.reset().draw_base2(1), engine.num_generated
+    return found, again, engine.reset().fast_forward(3).draw(2), engine.draw(2, dtype=t.float64)
 
 
 @programs
