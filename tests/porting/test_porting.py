@@ -267,8 +267,9 @@ from torch import *
 import numpy
 
 x = torch.relu(torch.Tensor(2)).anything.at_all
-y = F.rellu(x), nn.Conv2d, torch.nn.init.zeros_, numpy.absent, torch.quantize_per_tensor
+y = F.rellu(x), F.rellu(-x), nn.Conv2d, torch.nn.init.zeros_, numpy.absent, torch.quantize_per_tensor
 nn.Module.absent
+torch.own_setting = True
 """
     )
     assert [(absence.line, absence.message) for absence in check(file)] == [
