@@ -299,18 +299,19 @@ torch.own_setting = True
     assert "python -m microgad check: '(' was never closed (program.py, line 1)" in result.stderr
 
 
-def test_check_does_not_take_a_parameter_for_a_module(tmp_path: Path) -> None:
+def test_check_does_not_take_a_parameter_or_a_folder_for_torch(tmp_path: Path) -> None:
     file = tmp_path / "program.py"
     file.write_text(
         """
 import torch
+from .torch import absent, another
 def compare(*, torch): return [torch.absent, lambda: torch.absent]
 async def run(*torch): return torch.absent
 get = lambda torch: torch.absent
 def use(x): return torch.absent
 """
     )
-    assert [absence.line for absence in check(file)] == [6]
+    assert [absence.line for absence in check(file)] == [7]
 
 
 def test_check_and_run_suggest_the_same_nearest_name(tmp_path: Path) -> None:
