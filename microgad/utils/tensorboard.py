@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import MicrogadError
@@ -48,7 +48,10 @@ class _TorchMethods:
         self, tag: str, scalar_value: Any, global_step: Any = None, walltime: Any = None, new_style: bool = False,
         double_precision: bool = False,
     ) -> None:  # fmt: skip
-        super().add_scalar(tag, scalar_value, global_step, walltime)  # type: ignore[misc]
+        if isinstance(scalar_value, (list, tuple)):  # tensorboardX takes the number in one
+            raise NotImplementedError(f"Got {type(scalar_value)}, but numpy array or torch tensor are expected.")
+        value = float(scalar_value) if isinstance(scalar_value, str) else scalar_value
+        super().add_scalar(tag, value, global_step, walltime)  # type: ignore[misc]
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: dict[str, Any], global_step: Any = None, walltime: Any = None
@@ -97,6 +100,12 @@ class _Later(type):
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(_writer(), name)
+
+    def __dir__(cls) -> Iterable[str]:
+        try:
+            return dir(_writer())
+        except BoardError:
+            return super().__dir__()
 
     def __instancecheck__(cls, x: Any) -> bool:
         return isinstance(x, _writer())

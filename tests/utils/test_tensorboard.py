@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,6 +22,28 @@ def test_without_tensorboardx_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match=r"needs the package tensorboardX: pip install 'microgad\[board\]'"):
         tensorboard.SummaryWriter("runs")
+
+
+def test_a_mock_has_the_methods_of_the_writer():
+    pytest.importorskip("tensorboardX")
+    writer = Mock(spec=tensorboard.SummaryWriter)
+    writer.add_scalar("loss", 1.0)
+    with pytest.raises(AttributeError, match="add_scalr"):
+        writer.add_scalr("loss", 1.0)
+
+
+def test_without_tensorboardx_names_can_be_listed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    assert "__init__" in dir(tensorboard.SummaryWriter)
+
+
+@pytest.mark.parametrize(("value", "error"), [([1.0], NotImplementedError), ("high", ValueError)])
+def test_a_scalar_is_one_number(value, error):
+    pytest.importorskip("tensorboardX")
+    writer = tensorboard.SummaryWriter(write_to_disk=False)
+    writer.add_scalar("loss", "1.5")
+    with pytest.raises(error):
+        writer.add_scalar("loss", value)
 
 
 def test_summaries_of_hyperparameters():
