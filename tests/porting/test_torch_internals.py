@@ -322,6 +322,10 @@ def test_sparse_tensors_become_dense() -> None:
     assert nowhere.shape == (0, 0)
     with pytest.raises(IndexError, match="found the negative index -1"):
         torch.sparse_coo_tensor([[0], [-1]], [1.0], (2, 2))
+    with pytest.raises(TypeError, match="indices and values, or a size alone"):
+        torch.sparse_coo_tensor([[0], [1]], size=(2, 2))
+    zeros = [torch.sparse_coo_tensor((2, 3)), torch.sparse_coo_tensor(size=(2, 3)), torch.sparse.FloatTensor(2, 3)]
+    assert [z.tolist() for z in zeros] == [[[0, 0, 0]] * 2] * 3
 
 
 def test_optimizer_that_does_not_call_init() -> None:

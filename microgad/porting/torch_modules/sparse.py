@@ -17,13 +17,14 @@ from ...tensor import Tensor
 
 
 def sparse_coo_tensor(
-    indices: Any, values: Any, size: Any = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-    check_invariants: bool | None = None, is_coalesced: bool | None = None,
+    indices: Any = None, values: Any = None, size: Any = None, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False, check_invariants: bool | None = None, is_coalesced: bool | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the dense Tensor with values (n,) at indices (d, n) and zeros elsewhere. Warns once that it is dense.
 
-    Values at the same index are added. The default size is the smallest that contains all indices. Raises IndexError
-    for an index outside of the size. Source: torch.sparse_coo_tensor.
+    Values at the same index are added. The default size is the smallest that contains all indices. A size alone, also
+    as the first argument, gives zeros. Raises IndexError for an index outside of the size. Source:
+    torch.sparse_coo_tensor.
 
     >>> import warnings
     >>> with warnings.catch_warnings():
@@ -33,6 +34,11 @@ def sparse_coo_tensor(
             [9., 0., 0.]])
     """
     _once("torch.sparse: microgad keeps sparse tensors as dense ones")
+    if values is None:
+        if (indices is None) == (size is None):
+            raise TypeError("sparse_coo_tensor() needs indices and values, or a size alone")
+        size = indices if size is None else size
+        return zeros(size, dtype=dtype, device=device, requires_grad=requires_grad)
     places, values = as_tensor(indices), as_tensor(values, dtype, device)
     if size is None:
         size = (*(int(row.max()) + 1 if len(row) else 0 for row in places), *values.shape[1:])
@@ -53,7 +59,8 @@ def sum(input: Tensor, dim: Any = None, dtype: Any = None) -> Tensor:
 
 def _of(dtype: dtypes.dtype) -> Any:
     def make(*args: Any) -> Tensor:
-        return sparse_coo_tensor(*args, dtype=dtype)
+        sizes = args and all(isinstance(x, int) for x in args)
+        return sparse_coo_tensor(args, dtype=dtype) if sizes else sparse_coo_tensor(*args, dtype=dtype)
 
     make.__doc__ = f"sparse_coo_tensor of {dtype.name}, in the spelling of before 2018."
     return make
