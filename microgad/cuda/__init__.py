@@ -89,6 +89,11 @@ def init() -> None:
     """
 
 
+def _is_in_bad_fork() -> bool:
+    """Return False: whether a process may use the GPU is seen when it does. Programs that set seeds ask."""
+    return False
+
+
 def is_bf16_supported(including_emulation: bool = True) -> bool:
     """Return False: arrays have no bfloat16. Source: torch.cuda.is_bf16_supported.
 

@@ -28,6 +28,7 @@ def test_compiler_settings_can_be_set() -> None:
     torch._C._jit_set_profiling_mode(False)
     assert torch._dynamo.disable(len) is torch.fx.wrap(len) is len
     assert not hasattr(torch._C, "_CudaDeviceProperties")
+    assert not any(module._is_in_bad_fork() for module in (torch.cuda, torch.mps, torch.xpu))
     with pytest.raises(AssertionError, match="no"):
         torch._assert(False, "no")
     with pytest.warns(FutureWarning, match="sdpa_kernel"):

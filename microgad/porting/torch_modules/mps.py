@@ -8,6 +8,9 @@ def is_available() -> bool:
     return False
 
 
+_is_in_bad_fork = is_available
+
+
 def device_count() -> int:
     """Return 0. Source: torch.mps.device_count."""
     return 0
