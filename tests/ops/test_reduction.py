@@ -253,6 +253,7 @@ def test_named_results_print_as_in_pytorch():
         (lambda x: torch.histc(x, max=-1), RuntimeError, "max must be larger than min"),
         (lambda x: torch.bincount(torch.tensor([-1])), RuntimeError, "non-negative"),
         (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"tensor \[2, 3\] and .* \[3\]"),
+        (lambda x: torch.searchsorted(x[0], x * 1j), RuntimeError, "complex numbers, got float32 and complex64"),
         (lambda x: torch.segment_reduce(x, "median", lengths=torch.tensor([2])), RuntimeError, "got median"),
         (
             lambda x: torch.segment_reduce(x, "sum", lengths=torch.tensor([2.0])),

@@ -213,7 +213,7 @@ def searchsorted(
     The shapes are (..., N), (..., M) -> (..., M). Elements go before equal elements, or after them if right=True or
     side="right". A 1-d sequence serves an input of any shape. `sorter` has the indices that sort unsorted sequences.
     Raises RuntimeError for a 0-d sequence, leading sizes that differ, another side or "left" with right=True, a sorter
-    of other shape, dtype or range, and an input on another device. Source: torch.searchsorted.
+    of other shape, dtype or range, complex numbers, and an input on another device. Source: torch.searchsorted.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]), right=True)
     tensor([2, 3])
@@ -229,6 +229,8 @@ def searchsorted(
         )
     lines = sorted_sequence.array
     values = as_tensor(input, device=sorted_sequence.device).array
+    if "c" in (lines.dtype.kind, values.dtype.kind):
+        raise KindError(f"searchsorted: is not implemented for complex numbers, got {lines.dtype} and {values.dtype}")
     if lines.ndim == 0:
         raise ShapeError("searchsorted: sorted_sequence should have positive dimension, but got 0 dimension")
     if lines.ndim > 1 and lines.shape[:-1] != values.shape[:-1]:
