@@ -15,6 +15,10 @@ from .wording import cannot_cast, in_torchs_words, plural
 
 # NumPy's words for a result that an output can't hold.
 _CAST = re.compile(r"Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)")
+# NumPy's and CuPy's words for operands of a dtype that a ufunc doesn't take.
+_NO_LOOP = re.compile(
+    r"ufunc '\w+' (did not contain a loop|not supported for the input)|Wrong type .* of arguments for"
+)
 # What NumPy or CuPy raise inside a forward -> the class that PyTorch's users expect there.
 _REWORDED = (
     (np.linalg.LinAlgError, LinAlgError),
@@ -54,7 +58,9 @@ def cause(error: Exception, cls: type) -> Exception | None:
     The traceback of an error from a program's own forward says where it was raised.
     """
     said = str(error)
-    told = isinstance(error, MicrogadError) or _CAST.match(said) or in_torchs_words(said) != said
+    told = (
+        isinstance(error, MicrogadError) or _CAST.match(said) or _NO_LOOP.match(said) or in_torchs_words(said) != said
+    )
     return None if told and cls.__module__.startswith("microgad.") else error
 
 
@@ -180,6 +186,8 @@ def in_forward(
         kind, rule = DeviceError, f"Expected all tensors to be on the same device, {found}"
     elif cast := _CAST.match(rule):
         kind, rule = DtypeError, cannot_cast(cast[1], cast[2])
+    elif _NO_LOOP.match(rule) and len(kinds := {str(x.dtype) for x in inputs if hasattr(x, "dtype")}) == 1:
+        kind, rule = KindError, f"not implemented for {kinds.pop().removeprefix('torch.')}"
     elif not isinstance(error, MicrogadError):
         kind, rule = next(cls for base, cls in _REWORDED if isinstance(error, base)), in_torchs_words(rule)
     said = ", ".join(f"{name} {_describe(x, apart)}" for name, x in zip(names, inputs, strict=False) if x is not None)

@@ -141,6 +141,14 @@ def test_gelu_of_int16_raises(approximate):
         F.gelu(torch.tensor([1, 2], dtype=torch.int16), approximate=approximate)
 
 
+@pytest.mark.parametrize("op", [torch.gcd, torch.lcm, torch.bitwise_and, torch.bitwise_left_shift])
+def test_integer_ops_of_floats_of_one_dtype_raise_without_numpy_s_words(op):
+    x, message = torch.ones(2), r": not implemented for float32 \(input \(2,\), other \(2,\)\)$"
+    with pytest.raises(NotImplementedError, match=message) as caught:
+        op(x, x)
+    assert caught.value.__cause__ is None
+
+
 class Other:
     """A class that can be added to a Tensor."""
 
