@@ -255,6 +255,7 @@ def test_named_results_print_as_in_pytorch():
         (lambda x: torch.searchsorted(x, x[0]), RuntimeError, r"tensor \[2, 3\] and .* \[3\]"),
         (lambda x: torch.searchsorted(x[0], x * 1j), RuntimeError, "complex numbers, got float32 and complex64"),
         (lambda x: torch.segment_reduce(x, "median", lengths=torch.tensor([2])), RuntimeError, "got median"),
+        (lambda x: torch.segment_reduce(x * 1j, "max", lengths=torch.tensor([2])), NotImplementedError, "max is not"),
         (
             lambda x: torch.segment_reduce(x, "sum", lengths=torch.tensor([2.0])),
             NotImplementedError,

@@ -124,6 +124,8 @@ def segment_reduce(
     reduce = {"amax": "max", "amin": "min"}.get(reduce, reduce)
     if reduce not in ("sum", "mean", "max", "min", "prod"):
         raise ArgumentError(f"segment_reduce: reduce is one of sum, mean, max, min, prod, got {reduce}")
+    if reduce in ("max", "min") and data.array.dtype.kind == "c":
+        raise KindError(f"segment_reduce: {reduce} is not implemented for complex numbers, got {data.dtype}")
     if indices is not None:
         raise ArgumentError("segment_reduce(): indices based reduction is not supported yet.")
     if not data.ndim:
