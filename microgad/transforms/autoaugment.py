@@ -14,7 +14,7 @@ from ..ops import creation
 from ..ops.random import rand, randint
 from ..tensor import Tensor
 from . import functional as F
-from .base import ReprTransform, tensor_fill
+from .base import ReprTransform, random_int, tensor_fill
 from .images import InterpolationMode
 
 
@@ -125,7 +125,7 @@ class _Augmentation(ReprTransform):
 
     def _random_index(self, n: int) -> int:
         """Draw an integer from 0 to n - 1."""
-        return int(randint(n, (1,)).item())
+        return random_int(0, n)
 
     def _random_sign(self) -> bool:
         """Draw whether a magnitude is negated."""
@@ -193,7 +193,7 @@ class AutoAugment(_Augmentation):
     @staticmethod
     def get_params(transform_num: int) -> tuple[int, Tensor, Tensor]:
         """Draw the index of a policy's pair, two numbers to compare with the probabilities, and two signs."""
-        return int(randint(transform_num, (1,)).item()), rand(2), randint(2, (2,))
+        return random_int(0, transform_num), rand(2), randint(2, (2,))
 
     def forward(self, img: Any) -> Any:
         number, chances, signs = self.get_params(len(self.policies))

@@ -10,7 +10,7 @@ from ..errors import ArgumentError, DtypeError
 from ..errors.notices import warn
 from ..nn import Module
 from ..ops import creation
-from ..ops.random import rand
+from ..ops.random import rand, randint
 from ..tensor import Tensor
 from .images import NUMERIC_TYPES, get_dimensions
 
@@ -49,6 +49,11 @@ class RandomApplyTransform(ReprTransform):
 def uniform(low: float, high: float) -> float:
     """Draw a number from low to high, as PyTorch draws it."""
     return float(creation.empty(1).uniform_(low, high).item())
+
+
+def random_int(low: int, high: int) -> int:
+    """Draw an integer from low to high - 1, as PyTorch draws it."""
+    return int(randint(low, high, (1,)).item())
 
 
 def parse_range(x: Any, name: str, lengths: Sequence[int] = (2,)) -> list[float]:

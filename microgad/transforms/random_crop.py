@@ -9,16 +9,11 @@ from typing import Any
 from ..dtypes import float32
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import creation
-from ..ops.random import rand, randint
+from ..ops.random import rand
 from ..tensor import Tensor
 from . import functional as F
-from .base import ReprTransform, require_scale_and_ratio, uniform
+from .base import ReprTransform, random_int, require_scale_and_ratio, uniform
 from .images import InterpolationMode, parse_interpolation, parse_size
-
-
-def random_int(low: int, high: int) -> int:
-    """Draw an integer from low to high - 1, as PyTorch draws it."""
-    return int(randint(low, high, (1,)).item())
 
 
 def random_areas(total: int, scale: Sequence[float], ratio: Sequence[float]) -> Iterator[tuple[float, float]]:

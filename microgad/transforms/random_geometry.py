@@ -10,9 +10,17 @@ from ..ops import movement
 from ..ops.random import rand
 from ..tensor import Tensor
 from . import functional as F
-from .base import RandomApplyTransform, ReprTransform, parse_fill, parse_range, require_sequence, tensor_fill, uniform
+from .base import (
+    RandomApplyTransform,
+    ReprTransform,
+    parse_fill,
+    parse_range,
+    random_int,
+    require_sequence,
+    tensor_fill,
+    uniform,
+)
 from .images import InterpolationMode, parse_interpolation
-from .random_crop import random_int
 
 
 class RandomHorizontalFlip(RandomApplyTransform):

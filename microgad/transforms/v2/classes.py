@@ -16,6 +16,7 @@ from ...ops.random import rand, randperm
 from ...tensor import Tensor
 from .. import conversion, deterministic, random_crop
 from .. import random_geometry as geom
+from ..base import random_int
 from ..geometry import parse_padding
 from ..images import is_pil, parse_size
 from . import functional as F
@@ -276,7 +277,7 @@ class RandomResize(_RandomSizeTransform):
         self.min_size, self.max_size, self.interpolation, self.antialias = min_size, max_size, interpolation, antialias
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        return {"size": [random_crop.random_int(self.min_size, self.max_size)]}
+        return {"size": [random_int(self.min_size, self.max_size)]}
 
 
 class RandomShortestSize(_RandomSizeTransform):
@@ -297,7 +298,7 @@ class RandomShortestSize(_RandomSizeTransform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = query_size(flat_inputs)
-        r = self.min_size[random_crop.random_int(0, len(self.min_size))] / min(height, width)
+        r = self.min_size[random_int(0, len(self.min_size))] / min(height, width)
         if self.max_size is not None:
             r = min(r, self.max_size / max(height, width))
         return {"size": (int(height * r), int(width * r))}
@@ -416,7 +417,7 @@ class RandomCrop(Transform):
             height, width = height + 2 * y, width + 2 * x
         if height < self.size[0] or width < self.size[1]:
             raise ShapeError(f"Required crop size {tuple(self.size)} is larger than the image size {(height, width)}")
-        y, x = (random_crop.random_int(0, n - wanted + 1) if n > wanted else 0
+        y, x = (random_int(0, n - wanted + 1) if n > wanted else 0
                 for n, wanted in zip((height, width), self.size, strict=True))  # fmt: skip
         crop = {"top": y, "left": x, "height": self.size[0], "width": self.size[1]}
         padding = [left, top, right, bottom]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import ArgumentError, DtypeError
-from ..random_crop import random_int
+from ..base import random_int
 from . import functional as F
 from .base import FunctionTransform
 

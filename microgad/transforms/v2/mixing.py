@@ -9,9 +9,9 @@ from ...distributions import Beta
 from ...errors import ArgumentError, ShapeError
 from ...nn.functional import one_hot
 from ...ops import creation
-from ...ops.random import randint
 from ...tensor import Tensor
 from ...utils._pytree import tree_flatten, tree_unflatten
+from ..base import random_int
 from ..images import is_pil
 from .base import Transform
 from .images import like, query_size
@@ -117,7 +117,7 @@ class CutMix(_BatchMix):
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         own = super().make_params(flat_inputs)["lam"]
         height, width = query_size(flat_inputs)
-        x, y = (int(randint(n, (1,)).item()) for n in (width, height))
+        x, y = (random_int(0, n) for n in (width, height))
         half = 0.5 * math.sqrt(1.0 - own)
         dx, dy = int(half * width), int(half * height)
         left, top, right, bottom = max(x - dx, 0), max(y - dy, 0), min(x + dx, width), min(y + dy, height)
