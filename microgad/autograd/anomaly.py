@@ -83,7 +83,7 @@ class Tracer(state.Observer):
         """Check an operation's results."""
         super().forward(node, inputs, out)
         if self.halt and hasattr(node, "number"):
-            self._stacks[node.number] = callers_stack()
+            self._stacks[node.number] = _program_stack()
         if not self.check_nan:
             return
         bad = [(tensor, kind) for tensor in (out if type(out) is tuple else (out,)) if (kind := nonfinite_kind(tensor))]
@@ -158,13 +158,7 @@ class Tracer(state.Observer):
         return Source(len(self._sources) + len(self._backward), type(node).__name__, state.current().path, told)
 
 
-def callers_line() -> str:
-    """Return the file and line of the innermost frame that isn't microgad's own."""
-    frame, _ = program_frame()
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
-
-
-def callers_stack() -> traceback.StackSummary:
+def _program_stack() -> traceback.StackSummary:
     """Return the calls that lead to the innermost frame that isn't microgad's own. Source lines aren't read yet."""
     stack = traceback.StackSummary.extract(traceback.walk_stack(program_frame()[0]), lookup_lines=False)
     stack.reverse()

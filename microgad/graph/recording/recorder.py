@@ -13,12 +13,12 @@ from typing import Any, overload
 import numpy as np
 
 from ... import backend, state
-from ...autograd.anomaly import callers_line
 from ...autograd.function import CustomNode
 from ...autograd.function_hooks import remove_observer
 from ...backend.meta import MetaArray
 from ...engine.paths import producer
 from ...errors import DtypeError, UnsupportedError
+from ...errors.callers import program_frame
 from ...errors.own_arguments import checked
 from ...function import AccumulateGrad, Function, numbers
 from ...function.plan import argument
@@ -191,7 +191,8 @@ class Recorder(state.Observer):
         if options.time:
             op.seconds = seconds
         if options.source:
-            op.line = callers_line()
+            frame, _ = program_frame()
+            op.line = f"{frame.f_code.co_filename}, line {frame.f_lineno}"
         if options.stats:
             op.stats = [stats_of(x.array) for x in results]
         if options.values:
