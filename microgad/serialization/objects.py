@@ -320,9 +320,8 @@ def _set_places(module: Any) -> None:
 
 def _set_arguments(x: functools.partial[Any], state: Any) -> None:
     """Set the arguments of a partial of a function, which stays; `__setstate__` of Python's own checks no more."""
-    if type(state) is not tuple or list(map(type, state))[1:3] != [tuple, dict] or state[0] is not x.func:
-        raise FileError("gives a partial something else than arguments")
-    if state[3:] != (None,) or not all(type(name) is str for name in state[2]):
+    fits = type(state) is tuple and list(map(type, state))[1:3] == [tuple, dict] and state[0] is x.func
+    if not fits or state[3:] != (None,) or not all(type(name) is str for name in state[2]):
         raise FileError("gives a partial something else than arguments")
     x.__setstate__(state)  # type: ignore[attr-defined]
 
