@@ -1,19 +1,14 @@
-"""What a replay with other values computes again besides the operations: arrays that were computed off the tape.
-
-At the end: how values that are given to a replay become arrays, and results.
-"""
+"""What a replay with other values computes again besides the operations: arrays that were computed off the tape."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ... import backend, engine, state
 from ...engine import walk
 from ...engine.paths import producer
-from ...errors import ArgumentError, GraphError
+from ...errors import GraphError
 from ...errors.notices import warn
 from ...function import Function
 from ...generator import default_generator
@@ -21,7 +16,6 @@ from ...ops.random.seeds import fork_rng
 from ...ops.support.bare import bare
 from ...pytree import tree_leaves, tree_map
 from ...tensor import Tensor
-from ...type_aliases import Array
 from ..recording.homes import arrays_in
 from ..recording.node_reader import kept_by_name
 from ..replay_data import Call, Home, Read
@@ -29,6 +23,7 @@ from ..strided_copy import strided_copy
 from ..tape import Op, Source
 from ..text import called
 from ..text import place as place_of
+from .edits import edited
 
 if TYPE_CHECKING:
     from .replaying import Replaying
@@ -254,22 +249,3 @@ def _replaced(value: Any, path: list[Any], array: Any) -> Any:
 
 def _names(entries: list[Op | Source]) -> str:
     return ", ".join(dict.fromkeys(called(x) if isinstance(x, Source) else place_of(x) for x in entries))
-
-
-def edited(x: Tensor, change: Any) -> Tensor:
-    """Return what a result becomes. A function's result stays connected to the graph."""
-    if callable(change) and not isinstance(change, Tensor):
-        return change(x)
-    y = change if isinstance(change, Tensor) else Tensor._wrap(array_like(change, x.array))
-    if y.array.shape not in ((), x.array.shape):
-        raise ArgumentError(f"replay: a result of shape {x.array.shape} can't become one of shape {y.array.shape}")
-    return y if y.array.shape == x.array.shape else y.expand(x.shape)
-
-
-def array_like(value: Any, like: Array) -> Array:
-    """Return a Tensor's array, or convert anything else to an array of the dtype and device of `like`."""
-    if isinstance(value, Tensor):
-        return value.array
-    if backend.is_gpu(value):
-        return value.astype(like.dtype)
-    return backend.to_device(np.asarray(value).astype(like.dtype, casting="same_kind"), backend.device_of(like))

@@ -23,7 +23,8 @@ from ...view_writes.detaching import Detach
 from ..replay_data import BackwardPass, BoundaryPoint
 from ..strided_copy import strided_copy
 from ..tape import Input, Op, Source, Tape
-from .again import Again, array_like, edited
+from .again import Again
+from .edits import array_like, edited
 
 
 @dataclass
