@@ -55,6 +55,24 @@ def test_unpad_sequence_inverts_pad_sequence():
     assert [x.tolist() for x in back] == [x.tolist() for x in sequences]
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_sequences_are_padded_alike_with_and_without_gradient(rng, batch_first, side):
+    arrays = [rng.normal(size=(n, 2)) for n in (3, 0, 5)]
+    arrays[1] = arrays[1].astype(np.float32)
+    padded, recorded = (
+        rnn.pad_sequence([torch.tensor(x, requires_grad=grad) for x in arrays], batch_first, -1.0, side)
+        for grad in (False, True)
+    )
+    assert recorded.requires_grad
+    assert not padded.requires_grad
+    assert torch.equal(padded, recorded)
+    for x, row in zip(arrays, padded if batch_first else padded.transpose(0, 1), strict=True):
+        inside = slice(len(x)) if side == "right" else slice(5 - len(x), 5)
+        assert row[inside].tolist() == x.tolist()
+        assert int((row == -1).sum()) == 2 * (5 - len(x))
+
+
 def test_gradients_propagate_through_packing():
     x = torch.ones(3, 2, 1, requires_grad=True)
     packed = rnn.pack_padded_sequence(x, [1, 3], enforce_sorted=False)

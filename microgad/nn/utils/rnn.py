@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...ops.creation import as_tensor, full, tensor
 from ...ops.movement import cat
+from ...ops.support.bare import unrecorded
 from ...tensor import Tensor
 from ...type_aliases import Array
 
@@ -216,19 +217,22 @@ def pad_sequence(
         raise ArgumentError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     if not each[0].ndim:
         raise ShapeError("pad_sequence: expected Tensors of at least one dimension")
-    first, lengths = each[0], np.array([len(x) for x in each])
-    valid = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
-    if padding_side == "left":
-        valid = valid[:, ::-1]
-    (batch, steps), (which, when) = valid.shape, np.nonzero(valid)
-    sizes, places = ((batch, steps), (which, when)) if batch_first else ((steps, batch), (when, which))
-    padded = full((*sizes, *first.shape[1:]), padding_value, dtype=first.dtype, device=first.device)
-    dtype, row = first.array.dtype, first.array.shape[1:]
+    first, dtype, row = each[0], each[0].array.dtype, each[0].array.shape[1:]
     for i, x in enumerate(each):
         if x.array.dtype != dtype or x.array.shape[1:] != row:
             each[i] = x.to(first.dtype).expand(len(x), *row)
-    rows = cat(each)
-    return padded.index_put(tuple(as_tensor(i, device=first.device) for i in places), rows)
+    lengths = [len(x) for x in each]
+    batch, steps = len(each), max(lengths)
+    size = (batch, steps) if batch_first else (steps, batch)
+    padded = full((*size, *row), padding_value, dtype=first.dtype, device=first.device)
+    if (arrays := unrecorded(*each)) is not None:
+        for out, x in zip(padded.array if batch_first else padded.array.swapaxes(0, 1), arrays, strict=True):
+            out[slice(len(x)) if padding_side == "right" else slice(steps - len(x), steps)] = x
+        return padded
+    valid = np.arange(steps) < np.array(lengths)[:, None]  # (B, T)
+    which, when = np.nonzero(valid if padding_side == "right" else valid[:, ::-1])
+    places = (which, when) if batch_first else (when, which)
+    return padded.index_put(tuple(as_tensor(i, device=first.device) for i in places), cat(each))
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
