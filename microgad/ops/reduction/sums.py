@@ -110,7 +110,7 @@ def converted(input: Tensor, dtype: Any, out: Tensor | None = None) -> Tensor:
 
 def integers_as_int64(result: Tensor, x: Tensor, dtype: Any, out: Tensor | None) -> Tensor:
     """Convert the sum or product of integers to int64, or to the requested dtype: NumPy's result dtype may differ."""
-    if x.array.dtype.kind in "fc":
+    if x.array.dtype.kind in "fc" or (dtype is out is None and result.array.dtype == np.int64):
         return result
     return result.to(dtype or (np.dtype(np.int64) if out is None else out.dtype))
 
