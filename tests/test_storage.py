@@ -199,3 +199,26 @@ def test_memory_that_is_no_whole_number_of_elements() -> None:
         assert y.as_strided((1,), (1,)).tolist() == [1j]
         for copied in (pickle.loads(pickle.dumps(y)), copy.deepcopy(y), torch.empty(0, dtype=y.dtype).set_(y)):
             assert copied.tolist() == y.tolist()
+
+
+def test_bytes_of_storages() -> None:
+    memory = torch.UntypedStorage(4)
+    memory[0], memory[1] = 300, -1
+    assert memory[:2].tolist() == [44, 255]
+    assert memory.to(device=memory.device) is memory
+    assert memory[:2] != memory
+    number = torch.tensor([1 + 2j]).untyped_storage()
+    number.byteswap(torch.complex64)  # each part for itself
+    assert number.tolist() == [63, 128, 0, 0, 64, 0, 0, 0]
+    read = torch.UntypedStorage.from_buffer
+    assert read(bytes(range(7)), "little", offset=1, dtype=torch.int16).tolist() == [1, 2, 3, 4, 5, 6]
+    assert read(bytes([0, 2, 1]), dtype=torch.bool).tolist() == [0, 1, 1]
+
+
+def test_parts_and_sums_of_a_size_are_sizes() -> None:
+    size = torch.Size([2, 3])
+    for made, expected in ((size[1:], (3,)), (tuple(size) + size, (2, 3, 2, 3)), (size + tuple(size), (2, 3, 2, 3))):
+        assert (type(made), made) == (torch.Size, expected)
+    assert size[1:].numel() == 3
+    with pytest.raises(TypeError):
+        torch.Size([2.0])  # type: ignore[list-item]

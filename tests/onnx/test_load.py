@@ -137,6 +137,7 @@ def test_operators_of_older_opsets_give_the_same() -> None:
          nn.functional.pad(x, (1, 2), value=5.0)),
         (helper.make_node("ReduceSum", ["x"], ["y"], axes=[1], keepdims=0), 11, x.sum(1)),
         (helper.make_node("Softmax", ["x"], ["y"], axis=1), 11, x.flatten(1).softmax(1).reshape(x.shape)),
+        (helper.make_node("Softmax", ["x"], ["y"]), 11, x.flatten(1).softmax(1).reshape(x.shape)),
         (helper.make_node("Split", ["x"], ["y", "z"], axis=1, split=[1, 1]), 11, x[:, :1]),
         (helper.make_node("TopK", ["x"], ["y", "z"], k=2), 9, x.topk(2).values),
         (helper.make_node("Dropout", ["x"], ["y"], ratio=0.3), 7, x),

@@ -78,3 +78,43 @@ def operators_of_tensors_and_arrays(T, nn):
         floats.half() * np.ones(3),
         floats * np.float64(2),
     )
+
+
+@programs
+def result_types_of_all_pairs(T, nn):
+    """Of arrays, 0-d arrays and numbers. PyTorch alone has a complex dtype for float16."""
+    names = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+    names += ["complex64", "complex128"]
+    operands = [(name, T.ones(shape, dtype=getattr(T, name))) for shape in ((1,), ()) for name in names]
+    others = [*operands, *((type(x).__name__, x) for x in (True, 1, 1.5, 1j))]
+    return [
+        str(T.result_type(x, y))
+        for name, x in operands
+        for other, y in others
+        if not ("float16" in (name, other) and "complex" in name + other)
+    ]
+
+
+@programs
+def numbers_and_0d_arrays_are_not_rounded_first(T, nn):
+    halves, small = T.arange(1, 8, dtype=T.float16), T.arange(1, 8, dtype=T.uint8)
+    third = T.tensor(1 / 3)
+    return (
+        halves * third,
+        third * halves,
+        halves / third,
+        small / 300,
+        300 / small,
+        T.true_divide(small, -1),
+        small * third,
+    )
+
+
+@programs
+def complex_numbers_under_a_default_of_float64(T, nn):
+    old = T.get_default_dtype()
+    T.set_default_dtype(T.float64)
+    try:
+        return T.arange(3) * 1j, T.result_type(T.arange(3), 1j) == T.complex128, T.tensor(1j)
+    finally:
+        T.set_default_dtype(old)
