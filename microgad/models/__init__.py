@@ -16,6 +16,7 @@ from . import convnext as convnext
 from . import densenet as densenet
 from . import efficientnet as efficientnet
 from . import inception as inception
+from . import mnasnet as mnasnet
 from . import mobilenetv2 as mobilenetv2
 from . import mobilenetv3 as mobilenetv3
 from . import resnet as resnet
@@ -59,6 +60,11 @@ from .inception import Inception3 as Inception3
 from .inception import InceptionOutputs as InceptionOutputs
 from .inception import _InceptionOutputs as _InceptionOutputs
 from .inception import inception_v3 as inception_v3
+from .mnasnet import MNASNet as MNASNet
+from .mnasnet import mnasnet0_5 as mnasnet0_5
+from .mnasnet import mnasnet0_75 as mnasnet0_75
+from .mnasnet import mnasnet1_0 as mnasnet1_0
+from .mnasnet import mnasnet1_3 as mnasnet1_3
 from .mobilenetv2 import MobileNetV2 as MobileNetV2
 from .mobilenetv2 import mobilenet_v2 as mobilenet_v2
 from .mobilenetv3 import MobileNetV3 as MobileNetV3

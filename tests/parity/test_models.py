@@ -27,9 +27,11 @@ RUN_NETWORKS = [
     ("shufflenet_v2_x0_5", 64),
     ("efficientnet_b0", 32),
     ("googlenet", 32),
+    ("mnasnet0_5", 32),
 ]
 BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
-         "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s"]  # fmt: skip
+         "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s",
+         "mnasnet1_3"]  # fmt: skip
 
 
 def shapes(net):
