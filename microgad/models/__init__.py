@@ -19,6 +19,7 @@ from . import inception as inception
 from . import mnasnet as mnasnet
 from . import mobilenetv2 as mobilenetv2
 from . import mobilenetv3 as mobilenetv3
+from . import regnet as regnet
 from . import resnet as resnet
 from . import shufflenetv2 as shufflenetv2
 from . import squeezenet as squeezenet
@@ -70,6 +71,22 @@ from .mobilenetv2 import mobilenet_v2 as mobilenet_v2
 from .mobilenetv3 import MobileNetV3 as MobileNetV3
 from .mobilenetv3 import mobilenet_v3_large as mobilenet_v3_large
 from .mobilenetv3 import mobilenet_v3_small as mobilenet_v3_small
+from .regnet import RegNet as RegNet
+from .regnet import regnet_x_1_6gf as regnet_x_1_6gf
+from .regnet import regnet_x_3_2gf as regnet_x_3_2gf
+from .regnet import regnet_x_8gf as regnet_x_8gf
+from .regnet import regnet_x_16gf as regnet_x_16gf
+from .regnet import regnet_x_32gf as regnet_x_32gf
+from .regnet import regnet_x_400mf as regnet_x_400mf
+from .regnet import regnet_x_800mf as regnet_x_800mf
+from .regnet import regnet_y_1_6gf as regnet_y_1_6gf
+from .regnet import regnet_y_3_2gf as regnet_y_3_2gf
+from .regnet import regnet_y_8gf as regnet_y_8gf
+from .regnet import regnet_y_16gf as regnet_y_16gf
+from .regnet import regnet_y_32gf as regnet_y_32gf
+from .regnet import regnet_y_128gf as regnet_y_128gf
+from .regnet import regnet_y_400mf as regnet_y_400mf
+from .regnet import regnet_y_800mf as regnet_y_800mf
 from .resnet import ResNet as ResNet
 from .resnet import resnet18 as resnet18
 from .resnet import resnet34 as resnet34
@@ -120,6 +137,10 @@ if TYPE_CHECKING:  # the classes that `enums` makes; tests/test_signatures.py co
     EfficientNet_V2_L_Weights = EfficientNet_V2_M_Weights = EfficientNet_V2_S_Weights = WeightsEnum
     MNASNet0_5_Weights = MNASNet0_75_Weights = MNASNet1_0_Weights = MNASNet1_3_Weights = WeightsEnum
     MobileNet_V2_Weights = MobileNet_V3_Large_Weights = MobileNet_V3_Small_Weights = WeightsEnum
+    RegNet_X_16GF_Weights = RegNet_X_1_6GF_Weights = RegNet_X_32GF_Weights = RegNet_X_3_2GF_Weights = WeightsEnum
+    RegNet_X_400MF_Weights = RegNet_X_800MF_Weights = RegNet_X_8GF_Weights = RegNet_Y_128GF_Weights = WeightsEnum
+    RegNet_Y_16GF_Weights = RegNet_Y_1_6GF_Weights = RegNet_Y_32GF_Weights = RegNet_Y_3_2GF_Weights = WeightsEnum
+    RegNet_Y_400MF_Weights = RegNet_Y_800MF_Weights = RegNet_Y_8GF_Weights = WeightsEnum
     ResNeXt101_32X8D_Weights = ResNeXt101_64X4D_Weights = ResNeXt50_32X4D_Weights = WeightsEnum
     ResNet101_Weights = ResNet152_Weights = ResNet18_Weights = ResNet34_Weights = ResNet50_Weights = WeightsEnum
     ShuffleNet_V2_X0_5_Weights = ShuffleNet_V2_X1_0_Weights = ShuffleNet_V2_X1_5_Weights = WeightsEnum

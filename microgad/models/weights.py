@@ -49,6 +49,40 @@ MobileNet_V2 V2 mobilenet_v2-7ebf99e0 224 232
 MobileNet_V3_Large V1 mobilenet_v3_large-8738ca79 224 256
 MobileNet_V3_Large V2 mobilenet_v3_large-5c1a4163 224 232
 MobileNet_V3_Small V1 mobilenet_v3_small-047dcff4 224 256
+RegNet_X_16GF V1 regnet_x_16gf-2007eb11 224 256
+RegNet_X_16GF V2 regnet_x_16gf-ba3796d7 224 232
+RegNet_X_1_6GF V1 regnet_x_1_6gf-e3633e7f 224 256
+RegNet_X_1_6GF V2 regnet_x_1_6gf-a12f2b72 224 232
+RegNet_X_32GF V1 regnet_x_32gf-9d47f8d0 224 256
+RegNet_X_32GF V2 regnet_x_32gf-6eb8fdc6 224 232
+RegNet_X_3_2GF V1 regnet_x_3_2gf-f342aeae 224 256
+RegNet_X_3_2GF V2 regnet_x_3_2gf-7071aa85 224 232
+RegNet_X_400MF V1 regnet_x_400mf-adf1edd5 224 256
+RegNet_X_400MF V2 regnet_x_400mf-62229a5f 224 232
+RegNet_X_800MF V1 regnet_x_800mf-ad17e45c 224 256
+RegNet_X_800MF V2 regnet_x_800mf-94a99ebd 224 232
+RegNet_X_8GF V1 regnet_x_8gf-03ceed89 224 256
+RegNet_X_8GF V2 regnet_x_8gf-2b70d774 224 232
+RegNet_Y_128GF SWAG_E2E_V1 regnet_y_128gf_swag-c8ce3e52 384 384 bicubic
+RegNet_Y_128GF SWAG_LINEAR_V1 regnet_y_128gf_lc_swag-cbe8ce12 224 224 bicubic
+RegNet_Y_16GF V1 regnet_y_16gf-9e6ed7dd 224 256
+RegNet_Y_16GF V2 regnet_y_16gf-3e4a00f9 224 232
+RegNet_Y_16GF SWAG_E2E_V1 regnet_y_16gf_swag-43afe44d 384 384 bicubic
+RegNet_Y_16GF SWAG_LINEAR_V1 regnet_y_16gf_lc_swag-f3ec0043 224 224 bicubic
+RegNet_Y_1_6GF V1 regnet_y_1_6gf-b11a554e 224 256
+RegNet_Y_1_6GF V2 regnet_y_1_6gf-0d7bc02a 224 232
+RegNet_Y_32GF V1 regnet_y_32gf-4dee3f7a 224 256
+RegNet_Y_32GF V2 regnet_y_32gf-8db6d4b5 224 232
+RegNet_Y_32GF SWAG_E2E_V1 regnet_y_32gf_swag-04fdfa75 384 384 bicubic
+RegNet_Y_32GF SWAG_LINEAR_V1 regnet_y_32gf_lc_swag-e1583746 224 224 bicubic
+RegNet_Y_3_2GF V1 regnet_y_3_2gf-b5a9779c 224 256
+RegNet_Y_3_2GF V2 regnet_y_3_2gf-9180c971 224 232
+RegNet_Y_400MF V1 regnet_y_400mf-c65dace8 224 256
+RegNet_Y_400MF V2 regnet_y_400mf-e6988f5f 224 232
+RegNet_Y_800MF V1 regnet_y_800mf-1b27b58c 224 256
+RegNet_Y_800MF V2 regnet_y_800mf-58fc7688 224 232
+RegNet_Y_8GF V1 regnet_y_8gf-d0d0e4a8 224 256
+RegNet_Y_8GF V2 regnet_y_8gf-dc2b1b54 224 232
 ResNet101 V1 resnet101-63fe2227 224 256
 ResNet101 V2 resnet101-cd907fc2 224 232
 ResNet152 V1 resnet152-394f9c45 224 256

@@ -28,6 +28,7 @@ RUN_NETWORKS = [
     ("efficientnet_b0", 32),
     ("googlenet", 32),
     ("mnasnet0_5", 32),
+    ("regnet_y_400mf", 32),
 ]
 BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
          "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s",
@@ -276,6 +277,24 @@ def test_model_lookups_are_torchvisions():
                 lookup(library)
 
 
+def test_stages_of_regnets_are_torchvisions():
+    def stages(m, *settings, **options):
+        return vars(m.regnet.BlockParams.from_init_params(*settings, **options))
+
+    for settings in (
+        (16, 48, 27.89, 2.09, 8), (14, 56, 38.84, 2.4, 16), (27, 48, 20.71, 2.65, 24), (21, 80, 42.63, 2.66, 24),
+        (17, 192, 76.82, 2.19, 56), (18, 200, 106.23, 2.48, 112), (20, 232, 115.89, 2.53, 232),
+        (27, 456, 160.83, 2.52, 264), (22, 24, 24.48, 2.54, 16), (16, 56, 35.73, 2.28, 16), (18, 80, 34.01, 2.25, 24),
+        (25, 88, 26.31, 2.25, 48), (23, 80, 49.56, 2.88, 120), (22, 216, 55.59, 2.1, 128), (23, 320, 69.86, 2.0, 168),
+        (7, 24, 0.0, 2.0, 16), (9, 8, 30.0, 1.1, 12),
+    ):  # fmt: skip
+        for options in ({}, {"bottleneck_multiplier": 0.5}, {"bottleneck_multiplier": 2.0, "se_ratio": 0.25}):
+            assert stages(models, *settings, **options) == stages(theirs, *settings, **options)
+    for m in (models, theirs):
+        with pytest.raises(ValueError, match="Invalid RegNet settings"):
+            stages(m, 4, 12, 8.0, 2.0, 8)
+
+
 CUSTOM_SIZES = {
     "vit": lambda m: m.VisionTransformer(16, 4, 2, 2, 16, 32, dropout=0.1, num_classes=5),
     "vit_wide_head": lambda m: m.VisionTransformer(16, 8, 1, 4, 16, 32, num_classes=5, representation_size=6),
@@ -287,6 +306,7 @@ CUSTOM_SIZES = {
          m.efficientnet.MBConvConfig(4, 3, 2, 16, 24, 3, 1.0, 1.2)], 0.1, 0.4, num_classes=5
     ),
     "mobilenet_dilated": lambda m: m.mobilenet_v3_small(num_classes=5, dilated=True, reduced_tail=True, width_mult=0.5),
+    "regnet": lambda m: m.RegNet(m.regnet.BlockParams.from_init_params(5, 8, 8.0, 2.0, 8), num_classes=5, stem_width=8),
     "shufflenet": lambda m: m.ShuffleNetV2([1, 2, 1], [8, 16, 24, 32, 40], num_classes=5),
 }  # fmt: skip
 
