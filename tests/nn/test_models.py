@@ -1,4 +1,4 @@
-"""Inception v3 and GoogLeNet: their sizes, auxiliary heads and trained weights. tests/parity has the other models."""
+"""Inception v3 and GoogLeNet: sizes, heads and weights. Sizes of MNASNet and RegNet. tests/parity has the others."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def test_numbers_of_parameters_and_shapes(name: str) -> None:
             assert net.eval()(torch.zeros(1, 3, smallest, smallest)).shape == (1, 1000)
             with pytest.raises(RuntimeError, match="size"):
                 net(torch.zeros(1, 3, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("mnasnet0_5", 2_218_512), ("mnasnet1_3", 6_282_256), ("regnet_y_400mf", 4_344_144), ("regnet_x_8gf", 39_572_648),
+     ("regnet_y_128gf", 644_812_894)],
+)  # fmt: skip
+def test_numbers_of_parameters_are_the_published_ones(name: str, count: int) -> None:
+    with torch.device("meta"):
+        net = models.get_model(name)
+    assert sum(p.numel() for p in net.parameters()) == count
 
 
 def test_trained_weights_set_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
