@@ -11,6 +11,12 @@ from ..modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..modules.module import Module
 
 
+def check_power_iterations(n: int) -> None:
+    """Raise ValueError unless n, the power iterations of a spectral norm at each call, is positive."""
+    if n <= 0:
+        raise ValueError(f"Expected n_power_iterations to be positive, but got n_power_iterations={n}")
+
+
 def random_unit_vectors(matrix: Tensor, eps: float) -> tuple[Any, Any]:
     """Draw random unit vectors u (rows) and v (columns), with which power iteration on a matrix starts."""
     u, v = (matrix.new_empty(n).normal_(0, 1) for n in matrix.shape)

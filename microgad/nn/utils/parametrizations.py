@@ -16,7 +16,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..modules.module import Module
 from . import parametrize
-from .normalization_helpers import output_channel_dim, random_unit_vectors
+from .normalization_helpers import check_power_iterations, output_channel_dim, random_unit_vectors
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
@@ -189,10 +189,7 @@ class _SpectralNorm(Module):
         ndim = weight.ndim
         if not -ndim <= dim < ndim:
             raise DimError(f"Dimension out of range (expected to be in range of [-{ndim}, {ndim - 1}] but got {dim})")
-        if n_power_iterations <= 0:
-            raise ValueError(
-                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
-            )
+        check_power_iterations(n_power_iterations)
         self.dim = dim % ndim
         self.eps = eps
         if ndim > 1:

@@ -11,7 +11,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..modules.module import Module
 from ..parameter import is_lazy
-from .normalization_helpers import find_hook, output_channel_dim, random_unit_vectors
+from .normalization_helpers import check_power_iterations, find_hook, output_channel_dim, random_unit_vectors
 
 M = TypeVar("M", bound=Module)
 
@@ -20,10 +20,7 @@ class SpectralNorm:
     """The hook, which computes the weight `<name>` as `<name>_orig` / σ, with power iteration for σ."""
 
     def __init__(self, name: str = "weight", n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12) -> None:
-        if n_power_iterations <= 0:
-            raise ValueError(
-                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
-            )
+        check_power_iterations(n_power_iterations)
         self.name = name
         self.dim = dim
         self.n_power_iterations = n_power_iterations
