@@ -23,8 +23,8 @@ def sparse_coo_tensor(
     """Return the dense Tensor with values (n,) at indices (d, n) and zeros elsewhere. Warns once that it is dense.
 
     Values at the same index are added. The default size is the smallest that contains all indices. A size alone, also
-    as the first argument, gives zeros. Raises IndexError for an index outside of the size. Source:
-    torch.sparse_coo_tensor.
+    as the first argument, gives zeros. Raises IndexError for an index outside of the size, and TypeError for indices
+    without values. Source: torch.sparse_coo_tensor.
 
     >>> import warnings
     >>> with warnings.catch_warnings():
