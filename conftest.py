@@ -71,7 +71,7 @@ def _remove_wrappers() -> None:
     for place in (microgad.Tensor, *modules):
         for name, value in list(vars(place).items()):
             if isinstance(value, property) and hasattr(value.fget, "torch_name"):
-                setattr(place, name, property(_behind(value.fget), value.fset, value.fdel, value.__doc__))
+                setattr(place, name, property(*map(_behind, (value.fget, value.fset, value.fdel)), value.__doc__))
             elif _behind(value) is not value:
                 setattr(place, name, _behind(value))
             elif isinstance(value, type) and value.__module__.startswith("microgad.nn."):

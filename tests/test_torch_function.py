@@ -453,6 +453,7 @@ def test_every_public_property_can_be_overridden(name: str) -> None:
     assert getattr(torch.ones(1).as_subclass(Constant), name) == f"torch.Tensor.{name}.__get__"
     assert getter in overrides.get_overridable_functions()[torch.Tensor]
     assert overrides.is_tensor_method_or_property(getter)
+    assert not overrides.is_tensor_method_or_property(vars(torch.Tensor)[name].__set__)
 
 
 def test_overridable_functions_are_listed_under_their_own_names() -> None:

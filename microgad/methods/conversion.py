@@ -229,7 +229,8 @@ class Conversion:
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: Any = False) -> Any:
         """Return a detached Tensor on the same memory as an instance of a subclass, for that one's `__new__`."""
-        return data.detach()._of_class(cls).requires_grad_(require_grad)
+        with torch_function.disable_torch_function():
+            return data.detach()._of_class(cls).requires_grad_(require_grad)
 
     def set_(self: Tensor, source: Any = None, storage_offset: Any = 0, size: Any = None, stride: Any = None) -> Tensor:
         """Make this Tensor a view of the memory of `source`, a Tensor or a storage.

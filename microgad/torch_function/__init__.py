@@ -162,6 +162,6 @@ def _as_subclass(result: Any, cls: Any) -> Any:
 
 def resolve_name(func: Any) -> str | None:
     """Return PyTorch's name of a function that can be overridden, as "torch.Tensor.add"; None for other functions."""
-    if isinstance(owner := getattr(func, "__self__", None), property):
-        return f"{name}.__get__" if (name := resolve_name(owner.fget)) else None
+    if isinstance(owner := getattr(func, "__self__", None), property) and func.__name__ != "__delete__":
+        return f"{name}.{func.__name__}" if (name := resolve_name(owner.fget)) else None
     return getattr(func, "torch_name", None)

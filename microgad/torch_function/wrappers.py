@@ -62,7 +62,7 @@ NAMES = {
 }  # fmt: skip
 NOT_OVERRIDABLE = """
     get_[!d]* get_de[!v]* set_?* is_grad* is_tensor is_storage is_warn* manual_seed seed initial_seed save load compile
-    typename vmap graph as_subclass *torch_function*
+    typename vmap graph node as_subclass *torch_function*
 """
 # PyTorch's functions in Python hand on the options by name, with their defaults: all of nn.functional but the first
 # ones, and the others. Its functions in C++ hand on what they get.
@@ -289,9 +289,12 @@ def _install_methods(cls: Any) -> None:
     for name in filter(_is_overridable, known):
         own = inspect.getattr_static(cls, name)
         if isinstance(own, property):
-            getter = _wrap(own.fget, f"torch.Tensor.{name}")
-            made = property(getter, own.fset, own.fdel, own.__doc__)
-            getter.to = made.__get__
+            called = own.fget, own.fset, own.fdel
+            wrapped: list[Any] = [f if f is None else _wrap(f, f"torch.Tensor.{name}") for f in called]
+            made = property(wrapped[0], wrapped[1], wrapped[2], own.__doc__)
+            for wrapper, method in zip(wrapped, (made.__get__, made.__set__, made.__delete__), strict=True):
+                if wrapper is not None:
+                    wrapper.to = method
             setattr(cls, name, made)
 
 

@@ -260,6 +260,34 @@ def test_an_error_of_an_own_update_stays_as_it_is() -> None:
     assert type(error.value) is ValueError
 
 
+@pytest.mark.torch_function
+def test_assignments_to_a_parameter_go_to_the_tensor_that_it_stands_for() -> None:
+    class StandIn(microgad.Tensor):
+        @staticmethod
+        def __new__(cls, tensor: Any) -> Any:
+            return microgad.Tensor._make_subclass(cls, microgad.zeros(0))
+
+        def __init__(self, tensor: Any) -> None:
+            self.tensor = tensor
+
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return func(*[x.tensor if isinstance(x, cls) else x for x in args], **(kwargs or {}))
+
+    p = microgad.ones(2, requires_grad=True)
+    p.grad = microgad.ones(2)
+    optimizer = SGD([StandIn(p)], lr=0.1)
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad.tolist() == [0, 0]
+    optimizer.zero_grad()
+    assert p.grad is None
+    stands_for = StandIn(p)
+    stands_for.data, stands_for.grad = microgad.zeros(2), microgad.ones(2)
+    assert (p.tolist(), p.grad.tolist()) == ([0, 0], [1, 1])
+    del stands_for.grad
+    assert p.grad is None
+
+
 def test_defaults_of_an_own_optimizer_are_its_own() -> None:
     class Idle(Optimizer):
         def add_param_group(self, param_group: Any) -> None: ...

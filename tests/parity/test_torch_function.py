@@ -31,6 +31,8 @@ PROGRAMS = [
     lambda t, x: [x != 1, +x, complex(x[0, 0]), 2 & x.int(), 2 | x.int(), 2 ^ x.int(), 2 << x.int(), 2 >> x.int()],
     lambda t, x: [f(x.clone().int(), 2) for f in IN_PLACE_OPERATORS] + [[1, 2, 3, 4][x.int()[0, 0]]],
     lambda t, x: [t.ones(2), t.nn.functional.cross_entropy(x, t.tensor([0, 1])), t.where(x > 2, x, 0.0)],
+    lambda t, x: [setattr(x, "requires_grad", True), setattr(x, "grad", t.ones(2, 2)), delattr(x, "grad"), x.grad],
+    lambda t, x: [setattr(x, "data", t.ones(2, 2)), x, t.Tensor._make_subclass(type(x), x, True)],
 ]
 
 

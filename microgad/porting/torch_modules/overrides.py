@@ -131,7 +131,9 @@ def resolve_name(f: Any) -> str | None:
 
 def is_tensor_method_or_property(func: Any) -> bool:
     """Whether func is a method of Tensor or the getter of a property. Source: torch.overrides."""
-    return getattr(func, "__name__", None) == "__get__" or (resolve_name(func) or "").startswith("torch.Tensor.")
+    if isinstance(getattr(func, "__self__", None), property):
+        return func.__name__ == "__get__"
+    return (resolve_name(func) or "").startswith("torch.Tensor.")
 
 
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
