@@ -346,3 +346,14 @@ def test_extreme_at_an_index_that_is_nan_has_torchs_gradients(op, reduce):
 
     for ours, theirs in zip(grads(microgad), grads(torch), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["hardsigmoid", "hardshrink", "hardswish", "hardtanh", "relu", "relu6", "softshrink"])
+def test_zero_derivatives_of_activations_have_the_sign_of_pytorchs(name):
+    for slope in (1.0, -1.0):
+        found = []
+        for lib in (microgad, torch):
+            x = lib.tensor([-50.0, -6, -3, -2, -0.5, 0, 0.5, 2, 3, 6, 50], requires_grad=True)
+            (grad,) = lib.autograd.grad((slope * getattr(lib.nn.functional, name)(x)).sum(), x)
+            found.append(grad.numpy())
+        np.testing.assert_array_equal(*(np.signbit(grad) for grad in found))

@@ -262,6 +262,7 @@ class Hardswish(Function):
             out += 3
             out *= grad
             out /= 6
+            out += 0  # 0, not -0, below -3
             if backend.is_gpu(grad) or not math.isfinite(np.vdot(grad, grad)):
                 out[clipped == -3] = 0  # not NaN of 0 · ∞
 
