@@ -342,3 +342,13 @@ def test_edge_cases_as_onnxruntime_has_them() -> None:
     assert _node_on("Pad", x, np.array([2, -3]), mode="wrap").tolist() == [1, 2, 0, 1, 2]
     quantized = _node_on("DynamicQuantizeLinear", x[:1], outputs=["y", "scale", "zero"])
     assert [y.tolist() for y in quantized] == [[0], 1, 0]
+
+
+def test_windows_of_an_even_size_and_thresholds() -> None:
+    """LRN's window reaches farther to later channels. A score equal to NonMaxSuppression's threshold is too low."""
+    x = np.array([1, 2, 3], np.float32).reshape(1, 3, 1)
+    found = _node_on("LRN", x, size=2, alpha=2.0, beta=1.0, bias=0.0)
+    np.testing.assert_allclose(found.flatten().tolist(), [1 / 5, 2 / 13, 3 / 9], rtol=1e-6)
+    boxes, scores = np.array([[[0, 0, 1, 1], [2, 2, 3, 3]]], np.float32), np.array([[[0.5, 0.75]]], np.float32)
+    most, overlap, least = np.array([9]), np.array([0.5], np.float32), np.array([0.5], np.float32)
+    assert _node_on("NonMaxSuppression", boxes, scores, most, overlap, least).tolist() == [[0, 0, 1]]
