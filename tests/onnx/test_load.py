@@ -352,3 +352,9 @@ def test_windows_of_an_even_size_and_thresholds() -> None:
     boxes, scores = np.array([[[0, 0, 1, 1], [2, 2, 3, 3]]], np.float32), np.array([[[0.5, 0.75]]], np.float32)
     most, overlap, least = np.array([9]), np.array([0.5], np.float32), np.array([0.5], np.float32)
     assert _node_on("NonMaxSuppression", boxes, scores, most, overlap, least).tolist() == [[0, 0, 1]]
+
+
+def test_zero_points_of_rows_and_columns() -> None:
+    a, b = np.array([[5, 7, 9], [1, 2, 3]], np.uint8), np.array([[1, 2], [3, 4], [5, 6]], np.uint8)
+    rows, columns = np.array([5, 1], np.uint8), np.array([1, 2], np.uint8)
+    assert _node_on("MatMulInteger", a, b, rows, columns).tolist() == [[20, 20], [10, 10]]
