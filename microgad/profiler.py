@@ -16,7 +16,7 @@ from .autograd.profiler import kineto_available as kineto_available
 from .autograd.profiler import record_function as record_function
 from .autograd.profiler_util import EventList
 from .grad_fn.torch_names import key as _key
-from .graph.flops import flops
+from .graph.flops import flops as _flops
 from .lazy import define_getattr as _define_getattr
 from .tensor import Tensor
 
@@ -145,7 +145,7 @@ class profile:
         self.on_trace_ready = on_trace_ready
         self.step_num = 0
         self.current_action = self.schedule(0)
-        self._recorder = Recorder(record_shapes, profile_memory, with_stack, _flops if with_flops else None)
+        self._recorder = Recorder(record_shapes, profile_memory, with_stack, _flops_of if with_flops else None)
         self._recorder.active = False
         self._found: EventList | None = None
         self._metadata: dict[str, Any] = {}
@@ -239,12 +239,12 @@ class profile:
     preset_metadata_json = add_metadata_json
 
 
-def _flops(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
+def _flops_of(node: Any, inputs: tuple[Any, ...], out: Any) -> int:
     """Return how many additions and multiplications an operation has, or 0 if that isn't known."""
     shapes = [x.shape if isinstance(x, Tensor) else None for x in inputs]
     outs = out if type(out) is tuple else (out,)
     cls = type(node)
-    return flops(cls.__name__ if _key(cls) else "", shapes, [y.shape for y in outs], vars(node)) or 0
+    return _flops(cls.__name__ if _key(cls) else "", shapes, [y.shape for y in outs], vars(node)) or 0
 
 
 _define_getattr(globals())
