@@ -23,6 +23,7 @@ from . import regnet as regnet
 from . import resnet as resnet
 from . import shufflenetv2 as shufflenetv2
 from . import squeezenet as squeezenet
+from . import swin_transformer as swin_transformer
 from . import vgg as vgg
 from . import vision_transformer as vision_transformer
 from .alexnet import AlexNet as AlexNet
@@ -106,6 +107,13 @@ from .shufflenetv2 import shufflenet_v2_x2_0 as shufflenet_v2_x2_0
 from .squeezenet import SqueezeNet as SqueezeNet
 from .squeezenet import squeezenet1_0 as squeezenet1_0
 from .squeezenet import squeezenet1_1 as squeezenet1_1
+from .swin_transformer import SwinTransformer as SwinTransformer
+from .swin_transformer import swin_b as swin_b
+from .swin_transformer import swin_s as swin_s
+from .swin_transformer import swin_t as swin_t
+from .swin_transformer import swin_v2_b as swin_v2_b
+from .swin_transformer import swin_v2_s as swin_v2_s
+from .swin_transformer import swin_v2_t as swin_v2_t
 from .vgg import VGG as VGG
 from .vgg import vgg11 as vgg11
 from .vgg import vgg11_bn as vgg11_bn
@@ -146,6 +154,8 @@ if TYPE_CHECKING:  # the classes that `enums` makes; tests/test_signatures.py co
     ShuffleNet_V2_X0_5_Weights = ShuffleNet_V2_X1_0_Weights = ShuffleNet_V2_X1_5_Weights = WeightsEnum
     ShuffleNet_V2_X2_0_Weights = WeightsEnum
     SqueezeNet1_0_Weights = SqueezeNet1_1_Weights = WeightsEnum
+    Swin_B_Weights = Swin_S_Weights = Swin_T_Weights = WeightsEnum
+    Swin_V2_B_Weights = Swin_V2_S_Weights = Swin_V2_T_Weights = WeightsEnum
     VGG11_BN_Weights = VGG11_Weights = VGG13_BN_Weights = VGG13_Weights = VGG16_BN_Weights = WeightsEnum
     VGG16_Weights = VGG19_BN_Weights = VGG19_Weights = WeightsEnum
     ViT_B_16_Weights = ViT_B_32_Weights = ViT_H_14_Weights = ViT_L_16_Weights = ViT_L_32_Weights = WeightsEnum

@@ -148,6 +148,23 @@ def init_kaiming(
                 init.zeros_(module.bias)
 
 
+def init_layers(model: Module, kinds: Any, draw: Callable[..., Any]) -> None:
+    """Draw the weights of layers of these kinds with a standard deviation of 0.02, and set their biases to 0."""
+    for module in model.modules():
+        if isinstance(module, kinds):
+            draw(module.weight, std=0.02)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+
+
+def init_transformer_mlp(mlp: Module) -> None:
+    """Draw the weights of linear layers as Glorot and Bengio (2010), and their biases near 0."""
+    for module in mlp.modules():
+        if isinstance(module, Linear):
+            init.xavier_uniform_(module.weight)
+            init.normal_(module.get_parameter("bias"), std=1e-6)
+
+
 def init_small_normal(layer: Linear) -> None:
     """Draw the weights of a linear layer near 0."""
     init.normal_(layer.weight, 0, 0.01)

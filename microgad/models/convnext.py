@@ -12,7 +12,7 @@ from ..ops import creation
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import Conv2dNormActivation, Layer, Permute, StochasticDepth
-from .builders import Builder, require_stages, variant
+from .builders import Builder, init_layers, require_stages, variant
 
 
 class LayerNorm2d(LayerNorm):
@@ -100,11 +100,7 @@ class ConvNeXt(Module):
         self.avgpool = AdaptiveAvgPool2d(1)
         last = block_setting[-1].out_channels or block_setting[-1].input_channels
         self.classifier = Sequential(norm(last), Flatten(1), Linear(last, num_classes))
-        for module in self.modules():
-            if isinstance(module, (Conv2d, Linear)):
-                init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    init.zeros_(module.bias)
+        init_layers(self, (Conv2d, Linear), init.trunc_normal_)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.avgpool(self.features(x)))

@@ -15,7 +15,7 @@ from ..ops.movement import cat
 from ..parameter import Parameter
 from ..tensor import Tensor
 from .blocks import MLP, Layer
-from .builders import Builder, variant
+from .builders import Builder, init_transformer_mlp, variant
 from .weights import WeightsEnum
 
 _NORM = functools.partial(nn.LayerNorm, eps=1e-6)
@@ -26,10 +26,7 @@ class MLPBlock(MLP):
 
     def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
         super().__init__(in_dim, [mlp_dim, in_dim], activation_layer=nn.GELU, inplace=None, dropout=dropout)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                init.xavier_uniform_(module.weight)
-                init.normal_(module.get_parameter("bias"), std=1e-6)
+        init_transformer_mlp(self)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
         for before, now in (("linear_1", "0"), ("linear_2", "3")):  # the old names in torchvision's files

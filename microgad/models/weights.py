@@ -102,6 +102,12 @@ ShuffleNet_V2_X1_5 V1 shufflenetv2_x1_5-3c479a10 224 232
 ShuffleNet_V2_X2_0 V1 shufflenetv2_x2_0-8be3c8ee 224 232
 SqueezeNet1_0 V1 squeezenet1_0-b66bff10 224 256
 SqueezeNet1_1 V1 squeezenet1_1-b8a52dc0 224 256
+Swin_B V1 swin_b-68c6b09e 224 238 bicubic
+Swin_S V1 swin_s-5e29d889 224 246 bicubic
+Swin_T V1 swin_t-704ceda3 224 232 bicubic
+Swin_V2_B V1 swin_v2_b-781e5279 256 272 bicubic
+Swin_V2_S V1 swin_v2_s-637d8ceb 256 260 bicubic
+Swin_V2_T V1 swin_v2_t-b137f0e2 256 260 bicubic
 VGG11 V1 vgg11-8a719046 224 256
 VGG11_BN V1 vgg11_bn-6002323d 224 256
 VGG13 V1 vgg13-19584684 224 256

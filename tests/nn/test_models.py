@@ -1,4 +1,4 @@
-"""Inception v3 and GoogLeNet: sizes, heads and weights. Sizes of MNASNet and RegNet. tests/parity has the others."""
+"""Inception v3, GoogLeNet: sizes, heads, weights. Sizes of other families. tests/parity has torchvision's values."""
 
 from __future__ import annotations
 
@@ -34,12 +34,24 @@ def test_numbers_of_parameters_and_shapes(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "count"),
     [("mnasnet0_5", 2_218_512), ("mnasnet1_3", 6_282_256), ("regnet_y_400mf", 4_344_144), ("regnet_x_8gf", 39_572_648),
-     ("regnet_y_128gf", 644_812_894)],
+     ("regnet_y_128gf", 644_812_894), ("swin_t", 28_288_354), ("swin_b", 87_768_224), ("swin_v2_s", 49_737_442)],
 )  # fmt: skip
 def test_numbers_of_parameters_are_the_published_ones(name: str, count: int) -> None:
     with torch.device("meta"):
         net = models.get_model(name)
     assert sum(p.numel() for p in net.parameters()) == count
+
+
+def test_shifted_windows_see_neighbors_only_in_the_image() -> None:
+    """Pixels that the cyclic shift brings together from opposite edges don't see each other."""
+    attention = models.swin_transformer.ShiftedWindowAttention(4, [2, 3], [1, 1], 2)
+    x = torch.rand(1, 5, 6, 4, requires_grad=True)  # padded to 6 rows
+    y = attention(x)
+    rows, columns = torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 1, 1, 1, 2, 2])  # of the windows
+    for i, j in ((0, 0), (0, 4), (1, 2), (2, 5), (4, 3), (4, 5)):
+        (grad,) = torch.autograd.grad(y[0, i, j].sum(), x, retain_graph=True)
+        seen = (rows == rows[i])[:, None] & (columns == columns[j])
+        assert torch.equal(grad[0].abs().amax(-1) > 1e-6, seen)
 
 
 def test_trained_weights_set_the_options(monkeypatch: pytest.MonkeyPatch) -> None:

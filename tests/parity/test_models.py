@@ -29,10 +29,11 @@ RUN_NETWORKS = [
     ("googlenet", 32),
     ("mnasnet0_5", 32),
     ("regnet_y_400mf", 32),
+    ("swin_t", 32),
 ]
 BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
          "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s",
-         "mnasnet1_3"]  # fmt: skip
+         "mnasnet1_3", "swin_b", "swin_v2_s"]  # fmt: skip
 
 
 def shapes(net):
@@ -66,11 +67,12 @@ def test_initial_values_and_outputs_are_torchvisions(name, side):
 
 
 @pytest.mark.parametrize("name", BUILT_NETWORKS)
-def test_parameter_names_and_shapes_are_torchvisions(name):
+def test_layers_and_shapes_of_parameters_are_torchvisions(name):
     with torch.device("meta"), microgad.device("meta"):
         mine, other = getattr(models, name)(**SMALL), getattr(theirs, name)(**SMALL)
     assert shapes(mine) == shapes(other)
     assert [n for n, _ in mine.named_parameters()] == [n for n, _ in other.named_parameters()]
+    assert repr(mine) == repr(other)
 
 
 @pytest.mark.parametrize(("depth", "batch_norm"), [(11, True), (13, False), (16, False), (16, True), (19, True)])
@@ -307,6 +309,13 @@ CUSTOM_SIZES = {
     ),
     "mobilenet_dilated": lambda m: m.mobilenet_v3_small(num_classes=5, dilated=True, reduced_tail=True, width_mult=0.5),
     "regnet": lambda m: m.RegNet(m.regnet.BlockParams.from_init_params(5, 8, 8.0, 2.0, 8), num_classes=5, stem_width=8),
+    "swin": lambda m: m.SwinTransformer(
+        [2, 5], 8, [2, 1, 2], [2, 4, 2], [3, 2], dropout=0.1, attention_dropout=0.2, num_classes=5
+    ),
+    "swin_v2": lambda m: m.SwinTransformer(
+        [2, 2], 8, [2, 2], [2, 4], [3, 4], 2.0, 0.1, 0.2, 0.3, 5, block=m.swin_transformer.SwinTransformerBlockV2,
+        downsample_layer=m.swin_transformer.PatchMergingV2,
+    ),
     "shufflenet": lambda m: m.ShuffleNetV2([1, 2, 1], [8, 16, 24, 32, 40], num_classes=5),
 }  # fmt: skip
 
@@ -329,6 +338,30 @@ def test_networks_of_custom_sizes(name):
         found.append([loss.item(), *(p.grad.numpy() for p in net.parameters())])
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+WINDOWS = [
+    ([3, 2], [1, 1], {}), ([2, 4], [1, 2], {"qkv_bias": False, "proj_bias": False}), ([6, 7], [3, 3], {}),
+    ([2, 2], [0, 1], {"proj_bias": False}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("window", "shift", "options"), WINDOWS)
+@pytest.mark.parametrize("version", ["", "V2"])
+def test_layers_of_swin_transformers(version, window, shift, options):
+    """Initial values and outputs are torchvision's where windows don't fit, or are larger than the image."""
+    x = np.random.default_rng(0).standard_normal((2, 5, 7, 8))
+    made = {}
+    seed_both()
+    for library, networks in ((microgad, models), (torch, theirs)):
+        module = networks.swin_transformer
+        attention = getattr(module, f"ShiftedWindowAttention{version}")(8, window, shift, 2, **options)
+        made[library] = library.nn.Sequential(attention, getattr(module, f"PatchMerging{version}")(8))
+    mine, other = made.values()
+    assert_same_state(mine, other)
+    mine.load_state_dict({k: microgad.tensor(v.numpy()) for k, v in other.state_dict().items()})
+    a, b = (net.double()(library.tensor(x)).detach().numpy() for library, net in made.items())
+    np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 def inception_v3(networks):
@@ -396,6 +429,9 @@ def test_errors_of_invalid_configurations():
             library.ResNet(library.resnet.BasicBlock, [1, 1, 1, 1], replace_stride_with_dilation=[])
         with pytest.raises(ValueError, match="expected stages_repeats"):
             library.ShuffleNetV2([1], [1])
+        for sizes in (([2], [1, 1]), ([2, 2], [1])):
+            with pytest.raises(ValueError, match="window_size and shift_size must be of length 2"):
+                library.swin_transformer.ShiftedWindowAttention(4, *sizes, 1)
         with pytest.raises(AssertionError, match="indivisible by patch size"):
             library.VisionTransformer(10, 4, 1, 1, 8, 8)
         with pytest.raises(AssertionError, match="Wrong image"):
