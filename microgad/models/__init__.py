@@ -16,6 +16,7 @@ from . import convnext as convnext
 from . import densenet as densenet
 from . import efficientnet as efficientnet
 from . import inception as inception
+from . import maxvit as maxvit
 from . import mnasnet as mnasnet
 from . import mobilenetv2 as mobilenetv2
 from . import mobilenetv3 as mobilenetv3
@@ -62,6 +63,8 @@ from .inception import Inception3 as Inception3
 from .inception import InceptionOutputs as InceptionOutputs
 from .inception import _InceptionOutputs as _InceptionOutputs
 from .inception import inception_v3 as inception_v3
+from .maxvit import MaxVit as MaxVit
+from .maxvit import maxvit_t as maxvit_t
 from .mnasnet import MNASNet as MNASNet
 from .mnasnet import mnasnet0_5 as mnasnet0_5
 from .mnasnet import mnasnet0_75 as mnasnet0_75
@@ -143,6 +146,7 @@ if TYPE_CHECKING:  # the classes that `enums` makes; tests/test_signatures.py co
     EfficientNet_B3_Weights = EfficientNet_B4_Weights = EfficientNet_B5_Weights = WeightsEnum
     EfficientNet_B6_Weights = EfficientNet_B7_Weights = WeightsEnum
     EfficientNet_V2_L_Weights = EfficientNet_V2_M_Weights = EfficientNet_V2_S_Weights = WeightsEnum
+    MaxVit_T_Weights = WeightsEnum
     MNASNet0_5_Weights = MNASNet0_75_Weights = MNASNet1_0_Weights = MNASNet1_3_Weights = WeightsEnum
     MobileNet_V2_Weights = MobileNet_V3_Large_Weights = MobileNet_V3_Small_Weights = WeightsEnum
     RegNet_X_16GF_Weights = RegNet_X_1_6GF_Weights = RegNet_X_32GF_Weights = RegNet_X_3_2GF_Weights = WeightsEnum

@@ -44,6 +44,7 @@ MNASNet0_5 V1 mnasnet0.5_top1_67.823-3ffadce67e 224 256
 MNASNet0_75 V1 mnasnet0_75-7090bc5f 224 232
 MNASNet1_0 V1 mnasnet1.0_top1_73.512-f206786ef8 224 256
 MNASNet1_3 V1 mnasnet1_3-a4c69d6f 224 232
+MaxVit_T V1 maxvit_t-bc5ab103 224 224 bicubic
 MobileNet_V2 V1 mobilenet_v2-b0353104 224 256
 MobileNet_V2 V2 mobilenet_v2-7ebf99e0 224 232
 MobileNet_V3_Large V1 mobilenet_v3_large-8738ca79 224 256

@@ -34,7 +34,8 @@ def test_numbers_of_parameters_and_shapes(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "count"),
     [("mnasnet0_5", 2_218_512), ("mnasnet1_3", 6_282_256), ("regnet_y_400mf", 4_344_144), ("regnet_x_8gf", 39_572_648),
-     ("regnet_y_128gf", 644_812_894), ("swin_t", 28_288_354), ("swin_b", 87_768_224), ("swin_v2_s", 49_737_442)],
+     ("regnet_y_128gf", 644_812_894), ("swin_t", 28_288_354), ("swin_b", 87_768_224), ("swin_v2_s", 49_737_442),
+     ("maxvit_t", 30_919_624)],
 )  # fmt: skip
 def test_numbers_of_parameters_are_the_published_ones(name: str, count: int) -> None:
     with torch.device("meta"):
@@ -52,6 +53,16 @@ def test_shifted_windows_see_neighbors_only_in_the_image() -> None:
         (grad,) = torch.autograd.grad(y[0, i, j].sum(), x, retain_graph=True)
         seen = (rows == rows[i])[:, None] & (columns == columns[j])
         assert torch.equal(grad[0].abs().amax(-1) > 1e-6, seen)
+
+
+@pytest.mark.parametrize("kind", ["window", "grid"])
+def test_partitions_of_maxvits_are_windows_or_grids(kind: str) -> None:
+    types = torch.nn.GELU, torch.nn.LayerNorm
+    layer = models.maxvit.PartitionAttentionLayer(4, 2, 2, kind, (6, 6), 2, *types, 0.0, 0.0, 0.0)
+    x = torch.rand(1, 4, 6, 6, requires_grad=True)
+    (grad,) = torch.autograd.grad(layer(x)[0, 0, 1, 5], x)
+    part = torch.arange(6) // 2 if kind == "window" else torch.arange(6) % 3
+    assert torch.equal(grad[0].abs().amax(0) > 1e-6, (part == part[1])[:, None] & (part == part[5]))
 
 
 def test_trained_weights_set_the_options(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ RUN_NETWORKS = [
 ]
 BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
          "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s",
-         "mnasnet1_3", "swin_b", "swin_v2_s"]  # fmt: skip
+         "mnasnet1_3", "swin_b", "swin_v2_s", "maxvit_t"]  # fmt: skip
 
 
 def shapes(net):
@@ -309,6 +309,9 @@ CUSTOM_SIZES = {
     ),
     "mobilenet_dilated": lambda m: m.mobilenet_v3_small(num_classes=5, dilated=True, reduced_tail=True, width_mult=0.5),
     "regnet": lambda m: m.RegNet(m.regnet.BlockParams.from_init_params(5, 8, 8.0, 2.0, 8), num_classes=5, stem_width=8),
+    "maxvit": lambda m: m.MaxVit(
+        (16, 16), 8, 2, [8, 12], [2, 1], 4, 0.3, mlp_ratio=2, mlp_dropout=0.1, attention_dropout=0.2, num_classes=5
+    ),
     "swin": lambda m: m.SwinTransformer(
         [2, 5], 8, [2, 1, 2], [2, 4, 2], [3, 2], dropout=0.1, attention_dropout=0.2, num_classes=5
     ),
@@ -416,6 +419,27 @@ def test_initialization_that_is_not_asked_for_warns_as_torchvisions(name):
             networks.get_model(name, **{"inception_v3": {"inception_blocks": []}, "googlenet": {"blocks": []}}[name])
         found.append([str(raised.value), *(str(each.message) for each in heard)])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("library", "networks"), [(microgad, models), (torch, theirs)])
+def test_errors_of_maxvits(library, networks):
+    module, layers = networks.maxvit, (library.nn.GELU, library.nn.LayerNorm)
+
+    def partition(kind, head_dim, grid_size):
+        return module.PartitionAttentionLayer(4, head_dim, 2, kind, grid_size, 2, *layers, 0.0, 0.0, 0.0)
+
+    with pytest.raises(ValueError, match="partition_type must be either 'grid' or 'window'"):
+        partition("x", 2, (4, 4))
+    with pytest.raises(ValueError, match="feat_dim: 4 must be divisible by head_dim: 3"):
+        partition("grid", 3, (4, 4))
+    with pytest.raises(AssertionError, match=r"Got grid size of \(4, 5\) and partition size of 2"):
+        partition("window", 2, (4, 5))(library.zeros(1, 4, 4, 5))
+    with pytest.raises(ValueError, match=r"length n_layers=2, got p_stochastic=\[0.1\]"):
+        module.MaxVitBlock(4, 4, 0.25, 4, *layers, 2, 2, 0.0, 0.0, 2, (8, 8), 2, [0.1])
+    with pytest.raises(ValueError, match=r"Input size \(7, 8\) of block 0 is not divisible by partition size 2"):
+        networks.MaxVit((28, 32), 8, 2, [8], [1], 4, 0.0)
+    with pytest.raises(ValueError, match=r"'input_size' expected value \(224, 224\) but got \(448, 448\)"):
+        networks.maxvit_t(weights="DEFAULT", input_size=(448, 448))
 
 
 def test_errors_of_invalid_configurations():
