@@ -85,9 +85,7 @@ class RelativePositionalMultiHeadAttention(Module):
 
     def get_relative_positional_bias(self) -> Tensor:
         """Return what is added to the scores: (1, heads, P, P)."""
-        return relative_position_bias(
-            self.relative_position_bias_table, self.relative_position_index, self.max_seq_len
-        )  # fmt: skip
+        return relative_position_bias(self.relative_position_bias_table, self.relative_position_index, self.max_seq_len)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.to_qkv(x).reshape(*x.shape[:3], 3, self.n_heads, self.head_dim)
@@ -168,7 +166,7 @@ class PartitionAttentionLayer(Module):
         narrow = nn.Linear(in_channels * mlp_ratio, in_channels)
         self.mlp_layer = Sequential(
             nn.LayerNorm(in_channels), widen, activation_layer(), narrow, nn.Dropout(mlp_dropout)
-        )  # fmt: skip
+        )
         self.stochastic_dropout = StochasticDepth(p_stochastic_dropout, "row")
 
     def forward(self, x: Tensor) -> Tensor:

@@ -57,9 +57,7 @@ class ResBottleneckBlock(Module):
                 width_in, width_out, 1, stride=stride, norm_layer=norm_layer, activation_layer=None
             )
         layers = norm_layer, activation_layer
-        self.f = BottleneckTransform(
-            width_in, width_out, stride, *layers, group_width, bottleneck_multiplier, se_ratio
-        )  # fmt: skip
+        self.f = BottleneckTransform(width_in, width_out, stride, *layers, group_width, bottleneck_multiplier, se_ratio)
         self.activation = activation_layer(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,9 +114,7 @@ class BlockParams:
         return cls(depths, fitting, groups, [bottleneck_multiplier] * n, [2] * n, se_ratio)
 
     def _get_expanded_params(self) -> Iterator[tuple[int, int, int, int, float]]:
-        return zip(
-            self.widths, self.strides, self.depths, self.group_widths, self.bottleneck_multipliers, strict=True
-        )  # fmt: skip
+        return zip(self.widths, self.strides, self.depths, self.group_widths, self.bottleneck_multipliers, strict=True)
 
 
 class RegNet(Module):
