@@ -339,22 +339,24 @@ def table(rng: Random) -> bytes:
 
 
 def idx(rng: Random) -> bytes:
-    """An IDX file with another header, or gzipped with trailing bytes."""
+    """An IDX file with another header, or with trailing bytes, which gzip may have made few."""
     data = rng.choice(seeds("images"))
     packed = data[:2] == b"\x1f\x8b"
     content = bytearray(gzip.decompress(data) if packed else data)
-    kind = rng.randrange(6)
+    kind = rng.randrange(7)
     if kind == 0:
         content[rng.randrange(4)] = rng.choice([0, 1, 3, 8, 9, 0x0B, 0x0C, 0x0D, 0x0E, 64, 65, 255])
     elif kind == 1:
         at = rng.choice([4, 8, 12])
         content[at : at + 4] = struct.pack(">I", rng.choice(NUMBERS) & 0xFFFFFFFF)
     elif kind == 2:
-        content += bytes(rng.choice([1, 1000, 10**6]))
+        content += bytes(rng.choice([1, 1, 1000, 4 * 10**6]))  # as many zeros are a bomb when they are gzipped
     elif kind == 3:
         content = bytearray(raw(bytes(content), rng))
+    elif kind == 4:  # an array without elements, or one that is missing
+        content[4:] = struct.pack(">3I", *(rng.choice([0, 2**31, 2**32 - 1]) for _ in range(3)))
     result = gzip.compress(bytes(content), 1, mtime=0) if packed else bytes(content)
-    return result * 2 if packed and kind == 4 else result
+    return result * 2 if packed and kind == 5 else result
 
 
 KINDS: dict[str, Callable[[Random], bytes]] = {
