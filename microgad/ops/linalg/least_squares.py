@@ -49,11 +49,12 @@ class Pinv(Function):
 def _inverse(x: Array, atol: Any, rtol: Any) -> Array | None:
     """Return the inverse, or R⁻¹Qᴴ of a tall A = QR: two to four times as fast as the pseudo-inverse by SVD.
 
-    Return None for a wide matrix, or if a singular value may count as zero.
+    A wide matrix has the adjoint of its adjoint's. Return None if a singular value may count as zero.
     """
     rows, columns = x.shape[-2:]
     if rows < columns:
-        return None
+        found = _inverse(adjoint(x), atol, rtol)
+        return None if found is None else adjoint(found)
     try:
         with backend.checked(x):
             if rows == columns:
@@ -67,11 +68,25 @@ def _inverse(x: Array, atol: Any, rtol: Any) -> Array | None:
 
 
 def _within_norms(x: Array, inverse: Array, atol: Any, rtol: Any) -> bool:
-    """Whether the norms of A and A⁺, which bound the singular values, show that all are above the threshold."""
+    """Whether norms of A and A⁺, which bound the singular values, show that all are above the threshold."""
     with np.errstate(all="ignore"):
-        size, reach = np.linalg.norm(x, axis=(-2, -1)), np.linalg.norm(inverse, axis=(-2, -1))
-        least = np.maximum(_tolerance(x, size, atol, rtol), _tolerance(x, size, None, None))
-        return known((2 * least * reach < 1).all())
+        for norm in (_frobenius_norm, _schatten_norm):
+            size, reach = norm(x), norm(inverse)
+            least = np.maximum(_tolerance(x, size, atol, rtol), _tolerance(x, size, None, None))
+            if known((2 * least * reach < 1).all()):
+                return True
+    return False
+
+
+def _frobenius_norm(x: Array) -> Array:
+    """Return the root of the sum of the squares of each matrix's singular values."""
+    return np.linalg.norm(x, axis=(-2, -1))
+
+
+def _schatten_norm(x: Array) -> Array:
+    """Return the fourth root of the sum of their fourth powers: nearer to the greatest, and as sure to exceed it."""
+    tall = x if x.shape[-2] > x.shape[-1] else adjoint(x)
+    return np.sqrt(_frobenius_norm(np.matmul(adjoint(tall), tall)))
 
 
 def _is_full(x: Array, inverse: Array, rtol: float) -> bool:
@@ -213,7 +228,7 @@ def lstsq(
     if b.shape[-2] != rows:
         raise ShapeError(f"{op}: input.size(-2) should match other.size(-2), got {tuple(A.shape)} and {tuple(B.shape)}")
     tolerance = _driver_rtol(A.array, rcond, driver)
-    inverse = pinv(A, tolerance)
+    inverse = Pinv.apply(A, hermitian=False, atol=None, rtol=tolerance)
     x = by_columns(np.matmul(inverse, b))
     nothing, made = np.zeros_like(x.array, shape=(0,)).real, core.Tensor._wrap
     s, spectral = nothing, driver in ("gelsd", "gelss")
