@@ -11,9 +11,11 @@ import numpy as np
 from ...backend import memory_formats
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import once
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Tensor
-from ..elementwise import Where
+from ..creation import from_array
+from ..elementwise import Flat
 from ..movement import squeeze, unsqueeze
 from ..support.out import into
 from ..support.spelling import numpy_spelling, tensors_only
@@ -99,9 +101,8 @@ def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
     """
     check_matrices("linalg.matrix_power", input, square=True)
     if n == 0:
-        one = eye(input, input.shape[-1])
-        never = np.zeros_like(input.array, bool, "C")  # the first operand, after which the result lies in memory
-        return into(out, Where.apply(never, input, one))
+        ones = np.zeros_like(input.array, order="C") + eye(input, input.shape[-1])
+        return into(out, with_torch_name("torch::autograd::CopyBackwards", Flat.apply(from_array(ones), input)))
     if n == 1:
         return into(out, input.clone(memory_format=memory_formats.contiguous_format))
     if n < 0:

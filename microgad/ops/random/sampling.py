@@ -17,7 +17,7 @@ from ...state import observed
 from ...type_aliases import Array, Tensor
 from ..creation import from_array
 from ..creation.scalars import as_scalar
-from ..elementwise import Where
+from ..elementwise import Flat
 from ..support.out import into
 from ..support.spelling import tensors_only
 from .in_place import bernoulli_, check_real
@@ -41,7 +41,7 @@ def with_zero_gradients(drawn: Tensor, *inputs: Any) -> Tensor:
     """Record a draw as a function of its parameters, with zeros as their gradients."""
     for x in inputs:
         if isinstance(x, function.Tensor) and x.node is not None:
-            drawn = Where.apply(from_array(np.asarray(True), drawn.device), drawn, x)
+            drawn = Flat.apply(drawn, x)
     return drawn
 
 
@@ -107,7 +107,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     tensor([ 3., 37.,  5.])
     """
     drawn = draws.poisson(backend.to_numpy(input.array), generator=generator)
-    return with_zero_gradients(from_array(drawn, input.device), input)
+    return with_torch_name("PoissonBackward0", with_zero_gradients(from_array(drawn, input.device), input))
 
 
 @tensors_only
