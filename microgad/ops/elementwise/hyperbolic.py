@@ -105,7 +105,7 @@ class Acosh(Function):
 
     def grad_x(self, grad, x):
         x = x if is_complex(x) else np.absolute(x)  # finite below -1 as in PyTorch: a masked gradient of 0 stays 0
-        return grad / (np.sqrt(x - 1) * np.sqrt(x + 1))  # for complex x this isn't √(x² - 1)
+        return grad / np.sqrt(x - 1) / np.sqrt(x + 1)  # for complex x this isn't √(x² - 1)
 
 
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
