@@ -137,6 +137,7 @@ def normalized(x, w):
 
 @pytest.mark.parametrize("f", [of_product, twice, normalized])
 def test_a_result_that_slices_share_counts_once_beside_results_of_each_slice(f) -> None:
+    """Inside of the mapped function, it counts in each slice."""
     x, w = (torch.tensor(v).double() for v in ([0.3, -0.7, 1.2], [[0.5, 1, 2], [1.5, 3, -1]]))
     found = []
     for mapped in (vmap, loop):
@@ -145,7 +146,8 @@ def test_a_result_that_slices_share_counts_once_beside_results_of_each_slice(f) 
             pairs = mapped(lambda v: mapped(lambda u: f(x, u) * f(x, v).sum())(w).sum(0))(w)
             return pairs.sin().sum()
 
-        found.append([vjp(total, x)[1](x.sum())[0], hessian(total)(x)])
+        inside = mapped(lambda v: vjp(lambda x: f(x, v), x)[1](v)[0])(w)
+        found.append([vjp(total, x)[1](x.sum())[0], hessian(total)(x), inside])
     for ours, expected in zip(*found, strict=True):
         np.testing.assert_allclose(ours.cpu().numpy(), expected.cpu().numpy(), rtol=1e-9, atol=1e-12)
 
