@@ -358,3 +358,21 @@ def test_zero_points_of_rows_and_columns() -> None:
     a, b = np.array([[5, 7, 9], [1, 2, 3]], np.uint8), np.array([[1, 2], [3, 4], [5, 6]], np.uint8)
     rows, columns = np.array([5, 1], np.uint8), np.array([1, 2], np.uint8)
     assert _node_on("MatMulInteger", a, b, rows, columns).tolist() == [[20, 20], [10, 10]]
+
+
+def test_nodes_with_settings_that_no_test_of_onnx_has() -> None:
+    """Unique in the order of appearance, factors of groups, masks shorter than the keys, axes, norms of integers."""
+    parts = _node_on("Unique", np.array([2, 3, 1, 2]), sorted=0, outputs=["y", "first", "inverse", "counts"])
+    assert [y.tolist() for y in parts] == [[2, 3, 1], [0, 1, 2], [0, 1, 2, 0], [2, 1, 1]]
+    x = np.array([1, 3, 5, 9], np.float32).reshape(1, 4, 1)
+    factors = np.array([1, 3], np.float32)
+    found = _node_on("GroupNormalization", x, factors, factors - 1, num_groups=2, epsilon=0.0, opset=18)
+    np.testing.assert_allclose(found.flatten().tolist(), [-1, 1, -1, 5], rtol=1e-6)
+    rows, mask = np.random.default_rng(0).random((1, 1, 3, 2), np.float32), np.array([[0, 1]] * 3, np.float32)
+    expected = _node_on("Attention", rows, rows[:, :, :2], rows[:, :, :2], mask, opset=23)
+    assert torch.equal(_node_on("Attention", rows, rows, rows, mask, opset=23), expected)
+    assert _node_on("MeanVarianceNormalization", x[:, :2], axes=[1, 2]).flatten().tolist() == [-1, 1]
+    assert _node_on("ReduceL2", np.array([[3, 4], [30_000_001, 0]]), np.array([1]), keepdims=0).tolist() == [
+        5,
+        30_000_001,
+    ]
