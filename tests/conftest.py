@@ -64,7 +64,7 @@ CPU_ONLY = {
 # The explain phase runs hundreds of further examples after shrinking, even for `hypothesis.find`.
 PHASES = [phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain]
 hypothesis.settings.register_profile("gate", max_examples=20, derandomize=True, deadline=None, phases=PHASES)
-hypothesis.settings.register_profile("again", max_examples=8, derandomize=True, deadline=None, phases=PHASES)
+hypothesis.settings.register_profile("again", max_examples=5, derandomize=True, deadline=None, phases=PHASES)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 
 
