@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from ...errors.wording import plural
 from ...function import Function
 from ...ops.support.bare import tensors_in
 from ...tensor import Tensor
+from ...type_aliases import Array
 from ..calls import floating, fresh_tensors, wanted
 from ..strategies import numbers, tensors
 from .case import Case, vjp
@@ -82,25 +85,22 @@ class InputInference:
         if not n:
             self.accepts(function, (), (), 0)  # only for its error
         for group in groups(n) if n else ():
-            accepted = []
-            for family in group.families:
-                domains = self._domains(function, n, family.examples)
-                if domains is not None:
-                    accepted.append((family, domains))
-            if accepted:
-                usable = [
-                    (family, domains)
-                    for family, domains in accepted
-                    if all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in family.examples)
-                ]
-                scalar = self._is_scalar(function, *accepted[0])
-                if not (group.alternatives or scalar):
-                    usable = [(family, domains) for family, domains in usable if family.axes == accepted[0][0].axes]
-                chosen = usable if group.alternatives and usable else (usable or accepted)[:1]
-                found = st.one_of([_drawn(family.strategy, domains) for family, domains in chosen])
-                if usable or not scalar:
-                    return found
-                losses.append(found)
+            tried = ((family, self._domains(function, n, family.examples)) for family in group.families)
+            accepted = ((family, domains) for family, domains in tried if domains is not None)
+            if (first := next(accepted, None)) is None:
+                continue
+            scalar = self._is_scalar(function, *first)
+            usable = (
+                (family, domains)
+                for family, domains in chain([first], accepted)
+                if (group.alternatives or scalar or family.axes == first[0].axes)
+                and all(self.accepts(function, sizes, domains, 0, backward=True) for sizes in family.examples)
+            )
+            chosen = list(usable if group.alternatives else islice(usable, 1))
+            found = st.one_of([_drawn(family.strategy, domains) for family, domains in chosen or [first]])
+            if chosen or not scalar:
+                return found
+            losses.append(found)
         if losses:
             return losses[0]
         takes = f"refuses {plural(n, 'float64 Tensor')} of every shape that was tried" if n else "takes no Tensors"
@@ -146,8 +146,7 @@ class InputInference:
 
         For 0-d Tensors the results have to be 0-d. With `backward`, backward has to run as well.
         """
-        rng = np.random.default_rng(seed)
-        arrays = [_resized(rng.permutation(domain.values()), size) for domain, size in zip(domains, sizes, strict=True)]
+        arrays = [x.copy() for x in _mixed(tuple(domains), sizes, seed)]
         inputs = for_gradients(self.op, arrays)
         with without_warnings():
             try:
@@ -210,6 +209,13 @@ def _fails(function: Callable[..., Any], inputs: Sequence[Tensor]) -> bool:
     except Exception:  # a user's derivative may raise anything
         return True
     return False
+
+
+@cache  # many operations are tried with the same values
+def _mixed(domains: tuple[Domain, ...], sizes: Shapes, seed: int) -> list[Array]:
+    """Return an array of each shape that has the values of its domain in some order."""
+    rng = np.random.default_rng(seed)
+    return [_resized(rng.permutation(domain.values()), size) for domain, size in zip(domains, sizes, strict=True)]
 
 
 def _resized(values: Any, size: tuple[int, ...]) -> Any:
