@@ -265,9 +265,9 @@ def test_fused_steps_of_float16_are_computed_in_float32(name: str, options: Any)
         np.testing.assert_allclose(ours, np.broadcast_to(value, ours.shape), rtol=1e-3)  # a unit in the last place
 
 
-@pytest.mark.parametrize("slow", [1.0, 1e-3])
-def test_line_searches_of_wavy_functions_try_pytorchs_steps(slow: float) -> None:
-    """`slow` is the size of the direction, which says how short a bracket may become."""
+@pytest.mark.parametrize(("slow", "max_ls", "digits"), [(1.0, 25, 9), (1e-3, 25, 0), (1.0, 3, 9)])
+def test_line_searches_of_wavy_functions_try_pytorchs_steps(slow: float, max_ls: int, digits: int) -> None:
+    """`slow` is the size of the direction, which says how short a bracket may become. Losses of no digits are equal."""
 
     def search(lib: Any, seed: int) -> list[float]:
         random, tried = np.random.default_rng(seed), []
@@ -278,15 +278,17 @@ def test_line_searches_of_wavy_functions_try_pytorchs_steps(slow: float) -> None
             tried.append(at)
             slope = (height * frequency * np.cos(frequency * at + phase)).sum() + 0.04 * at
             loss = (height * np.sin(frequency * at + phase)).sum() + 0.02 * at**2
-            return float(loss), lib.tensor([slope / slow], dtype=lib.float64)
+            return round(float(loss), digits), lib.tensor([slope / slow], dtype=lib.float64)
 
         sign = 1.0
         loss, grad = wavy(None, 0.0, None)
         sign = -float(np.sign(grad.item()))
         d = lib.tensor([sign * slow], dtype=lib.float64)
         strong_wolfe = importlib.import_module(f"{lib.__name__}.optim.lbfgs")._strong_wolfe
-        first = 10.0 ** random.uniform(-2, 2)
-        found = strong_wolfe(wavy, None, first, d, loss, grad, grad.dot(d), c2=0.1, tolerance_change=1e-3)
+        first = 10.0 ** random.uniform(-1, 1)
+        found = strong_wolfe(
+            wavy, None, first, d, loss, grad, grad.dot(d), c2=0.1, tolerance_change=1e-3, max_ls=max_ls
+        )
         return [*tried, float(found[0]), float(found[1]), float(found[2]), found[3]]
 
     for seed in range(60):
