@@ -391,14 +391,23 @@ def _statements(text: str) -> list[ast.stmt]:
 
 
 def _source(x: type[Any] | FunctionType) -> str:
-    """Return the source code of a class or function; `inspect` would parse a file again for each of its classes."""
+    """Return the source code of a class or function; `inspect` would read a file again for each of them."""
     module = sys.modules[x.__module__]
-    text = inspect.getsource(module) if isinstance(x, type) and hasattr(module, "__file__") else ""
+    text = inspect.getsource(module) if hasattr(module, "__file__") else ""
     for node in _statements(text):
-        if isinstance(node, ast.ClassDef) and node.name == x.__qualname__:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == x.__qualname__:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
+            if isinstance(x, type) or x.__code__.co_firstlineno == first:  # there are overloads of the same name
+                return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
     return inspect.getsource(x)
+
+
+def _segment(text: str, node: ast.expr) -> str:
+    """Return an expression's source code; `ast.get_source_segment` looks at each character of the file."""
+    lines = [line.encode() for line in text.split("\n")[node.lineno - 1 : node.end_lineno]]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode()
 
 
 def _origin(scope: dict[str, Any], name: str) -> dict[str, Any]:
@@ -421,7 +430,7 @@ def _assignment(scope: dict[str, Any], name: str) -> str:
                 pairs = list(zip(target.elts, node.value.elts, strict=True))
             for one, value in pairs:
                 if isinstance(one, ast.Name) and one.id == name:
-                    expression = ast.get_source_segment(text, value) or ""
+                    expression = _segment(text, value)
                     return f"{name} = ({expression})" if "\n" in expression else f"{name} = {expression}"
     if not all(isinstance(x, (int, float, Decimal)) and math.isfinite(x) for x in tree_leaves(scope[name])):
         raise KeyError(name)
