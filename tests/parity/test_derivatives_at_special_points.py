@@ -181,7 +181,8 @@ def walk(name, function, count):
     for dtype, eps in ((np.float64, 1e-12), (np.float32, 4e-6)):
         arrays = [x.reshape(-1) for x in np.meshgrid(*[points(dtype, few=count > 1)] * count)]
         n = arrays[0].size
-        parts = zip(*(np.array_split(x, n // 3) for x in arrays), strict=True)
+        scalar = 64 // arrays[0].itemsize - 1  # PyTorch's vectorized loops take at least 64 bytes at a time
+        parts = zip(*(np.array_split(x, -(-n // scalar)) for x in arrays), strict=True)
         parts = [derivatives(torch, function, part, second) for part in parts]
         few = {what: np.concatenate([part[what] for part in parts]) for what in parts[0]}
         many = derivatives(torch, function, [np.tile(x, 4) for x in arrays], second)
