@@ -14,6 +14,8 @@ from microgad.graph.__main__ import main
 from microgad.graph.debugging import CostHook
 from microgad.graph.recording.first_backward import backward_subgraph
 
+from ..processes import run_module
+
 PROGRAM = """
 import sys, torch
 from torch import nn
@@ -37,11 +39,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "microgad.graph", *arguments], cwd=folder, capture_output=True, text=True, check=False,
-        env=os.environ | environment,
-    )  # fmt: skip
+def run(folder, *arguments):
+    return run_module("microgad.graph", *arguments, folder=folder)
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import graphviz
 import pytest
 
@@ -12,6 +9,8 @@ import microgad as torch
 from microgad import nn
 from microgad.graph import draw_dot, draw_graph, make_dot, summary
 from microgad.graph.compat.layer_info import LayerInfo
+
+from ..processes import run_module
 
 
 def network() -> nn.Module:
@@ -79,8 +78,6 @@ def test_draw_dot_shows_numbers_and_gradients():
 
 def test_programs_that_import_torchviz_and_torchview_run():
     program = """
-import microgad
-microgad.as_torch()
 import torch, torchviz, torchview
 from torchviz import make_dot
 from torchview import draw_graph
@@ -88,8 +85,8 @@ model = torch.nn.Linear(2, 1)
 print(make_dot(model(torch.ones(1, 2)), dict(model.named_parameters())).source.count(" -> "))
 print(type(torchview.draw_graph(model, input_size=(1, 2)).visual_graph).__name__)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "4\nDigraph\n"
+    done = run_module("microgad", "-c", program)
+    assert done.stdout == "4\nDigraph\n", done.stderr
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])

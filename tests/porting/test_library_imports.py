@@ -26,9 +26,11 @@ from microgad.utils._pytree import (
     tree_unflatten,
 )
 
+from ..processes import run_module
+
 
 def run(program: str) -> str:
-    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    result = run_module("microgad", "-c", program)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -44,11 +46,9 @@ print(hasattr(torch, "Absentee"), Absentee)
 """
     expected = "torch True 0.28.0\n{'torch'} None\nFalse <microgad has no Absentee>\n"
     assert run(program) == expected
-    code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.__name__)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "microgad\n"
-    code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.nn.Linear)"
+    code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.__name__, microgad.nn.Linear)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert found == "<class 'microgad.nn.modules.linear.Linear'>\n"
+    assert found == "microgad <class 'microgad.nn.modules.linear.Linear'>\n"
 
 
 def test_types_belong_to_torch_modules() -> None:
@@ -187,7 +187,7 @@ found = [importlib.util.find_spec(f"torch.nn.{name}") is not None for name in ("
 print(Batcher, Absentee, other, Absent, absentee, found)
 import torch.nn.absentee
 """)
-    result = subprocess.run([sys.executable, "-m", "microgad", file], capture_output=True, text=True)
+    result = run_module("microgad", str(file))
     expected = "my own <microgad has no Absentee> mine too none nor this [False, True]\n"
     assert result.stdout == expected, result.stderr
 

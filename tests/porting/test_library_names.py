@@ -17,6 +17,8 @@ from microgad.utils import _contextlib
 from microgad.utils.data.dataloader import _DatasetKind, _SingleProcessDataLoaderIter
 from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
 
+from ..processes import run_module
+
 
 @pytest.mark.parametrize(
     ("module", "expected"),
@@ -105,7 +107,7 @@ def test_names_of_functorch_can_be_imported() -> None:
     """As tensordict does, also those that only transforms of its own would call."""
     program = "from torch._C._functorch import _add_batch_dim, is_batchedtensor; import torch; "
     program += "print(is_batchedtensor(torch.ones(2)))"
-    found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    found = run_module("microgad", "-c", program)
     assert found.stdout == "False\n", found.stderr
 
 
@@ -139,7 +141,7 @@ print(ExponentialFamily is torch.distributions.ExponentialFamily)
 print(jacrev is torch.func.jacrev, functional_call is torch.func.functional_call, vmap is torch.vmap)
 print(adamw.__name__, _VF.relu(torch.tensor([-1.0])))
 """
-    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    result = run_module("microgad", "-c", program)
     assert result.stdout == "pool pooled with indices with indices dict\nTrue\nTrue True True\nadamw tensor([0.])\n", (
         result.stderr
     )
@@ -155,7 +157,7 @@ print(adamw.__name__, _VF.relu(torch.tensor([-1.0])))
 )  # fmt: skip
 def test_modules_that_import_torch_brings_are_attributes(path: str) -> None:
     program = f"import torch; print(callable(torch.{path}))"
-    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    result = run_module("microgad", "-c", program)
     assert result.stdout == "True\n", result.stderr
 
 
@@ -169,7 +171,7 @@ print(torch.cuda.memory.memory_allocated(), torch.cuda.amp.grad_scaler.GradScale
 import torch.cuda.random as random, torch.cuda.memory as memory, torch.cuda.amp.autocast_mode as autocast_mode
 print(random.initial_seed(), callable(memory.empty_cache), autocast_mode.autocast is torch.cuda.amp.autocast)
 """
-    found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    found = run_module("microgad", "-c", program)
     assert found.stdout == "True\n0 GradScaler\n0 True True\n", found.stderr
 
 
@@ -188,7 +190,7 @@ model = torch._dynamo.optimize("inductor", dynamic=True)(torch.nn.ReLU())
 region = torch.compiler.nested_compile_region(max_reuse_entries=1)(abs)
 print(torch._dynamo.list_backends(), model._orig_mod, region(-3))
 """
-    found = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    found = run_module("microgad", "-c", program)
     assert found.stdout == "2 0\nTrue True\n[] ReLU() 3\n", found.stderr
 
 

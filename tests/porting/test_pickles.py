@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,8 @@ import numpy as np
 import pytest
 
 import microgad
+
+from ..processes import run_module
 
 ROUND_TRIPS = """
 import pickle, torch
@@ -56,7 +56,7 @@ with open(sys.argv[2], "wb") as file:
 
 
 def test_pickles_have_pytorchs_names_and_keep_tensors_as_they_are() -> None:
-    done = subprocess.run([sys.executable, "-m", "microgad", "-c", ROUND_TRIPS], capture_output=True, text=True)
+    done = run_module("microgad", "-c", ROUND_TRIPS)
     assert done.stdout == "done\n", done.stderr
 
 
@@ -112,7 +112,7 @@ def test_pickles_go_from_pytorch_to_microgad_and_back(tmp_path: Path) -> None:
     pickled["named", 2] = pickle.dumps(largest, 2)
     (tmp_path / "theirs").write_bytes(pickle.dumps(pickled))
     arguments = [EXCHANGE, str(tmp_path / "theirs"), str(tmp_path / "ours")]
-    done = subprocess.run([sys.executable, "-m", "microgad", "-c", *arguments], capture_output=True, text=True)
+    done = run_module("microgad", "-c", *arguments)
     assert done.returncode == 0, done.stderr
     torch.rand(1, generator=made["generator"])
     for (name, protocol), data in pickle.loads((tmp_path / "ours").read_bytes()).items():

@@ -20,6 +20,8 @@ from microgad.utils import _pytree
 from microgad.utils._foreach_utils import _group_tensors_by_device_and_dtype
 from microgad.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_structure, tree_unflatten
 
+from ..processes import run_module
+
 
 def test_compiler_settings_can_be_set() -> None:
     torch._dynamo.config.suppress_errors = True
@@ -455,7 +457,7 @@ def test_private_modules_are_available_without_import() -> None:
         "again = torch.utils.data._utils.collate.default_collate is default_collate\n"
         "print(first, again, torch.utils._pytree.tree_map(str, [1, (2,)]))"
     )
-    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    result = run_module("microgad", "-c", program)
     assert result.stdout == "tensor([1, 2]) True ['1', ('2',)]\n", result.stderr
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -16,6 +15,8 @@ import pytest
 import microgad as torch
 from microgad.errors import notices
 from microgad.utils import cache, progress_bar
+
+from ..processes import run_module
 
 
 @pytest.fixture(autouse=True)
@@ -112,8 +113,7 @@ def test_a_compiled_module_that_was_saved_whole_is_loaded_by_a_process_that_comp
         "import sys, torch; net = torch.load(sys.argv[1], weights_only=False); "
         "print([*net.state_dict()], net.training, net(torch.ones(1, 2)).grad_fn.path)"
     )
-    command = [sys.executable, "-m", "microgad", "-c", program, str(tmp_path / "net.pt")]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = run_module("microgad", "-c", program, str(tmp_path / "net.pt"))
     assert result.stdout == "['_orig_mod.0.weight', '_orig_mod.0.bias'] True 0\n", result.stderr
 
 
@@ -351,7 +351,7 @@ def test_a_decorated_main_function_of_torchrun_runs() -> None:
         "@record\ndef main(): print('done')\n"
         "main()"
     )
-    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    result = run_module("microgad", "-c", program)
     assert result.stdout == "done\n", result.stderr
 
 
@@ -372,7 +372,7 @@ def test_names_of_distributed_tensors_and_meshes() -> None:
         "from torch.distributed.device_mesh import DeviceMesh\n"
         "print(DeviceMesh is torch.distributed.DeviceMesh)"
     )
-    result = subprocess.run([sys.executable, "-m", "microgad", "-c", program], capture_output=True, text=True)
+    result = run_module("microgad", "-c", program)
     assert result.stdout == "True\n", result.stderr
     distributed = torch.distributed
     assert not isinstance(torch.nn.Linear(1, 1), (distributed.fsdp.FSDPModule, distributed.tensor.DTensor))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import pickle
 import struct
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from microgad.serialization import FileError, safetensors, save_npz
 
 from ..fuzz import intact_files
 from ..fuzz.intact_files import global_instruction, joined, plain, tuple_of
+from ..processes import run_module
 from .files import rejects
 
 DTYPES = ["float16", "float32", "float64", "complex64", "bool", "uint8", "uint16", "uint32", "uint64"]
@@ -315,20 +315,17 @@ except SafetensorError as error:
 """
 
 
-def test_programs_that_import_safetensors_print_the_same(tmp_path: Path) -> None:
+def test_programs_that_import_safetensors_print_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    found = run("-m", "microgad", "program.py")
-    assert found.endswith("(3,)\nrefused\n")
-    assert "microgad has all torch names" in run("-m", "microgad", "check", "program.py")
+    ran = run_module("microgad", "program.py", folder=tmp_path)
+    assert ran.stdout.endswith("(3,)\nrefused\n"), ran.stderr
+    assert "microgad has all torch names" in run_module("microgad", "check", "program.py", folder=tmp_path).stdout
     pytest.importorskip("safetensors")
     pytest.importorskip("torch")
-    assert run("program.py") == found
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()) as theirs:
+        exec(PROGRAM, {})
+    assert theirs.getvalue() == ran.stdout
 
 
 @on_the_host
