@@ -100,9 +100,11 @@ def get_swa_multi_avg_fn() -> MultiAvgFn:
 
     @no_grad()
     def swa_update(averaged_param_list: list[Tensor], current_param_list: list[Tensor], num_averaged: Any) -> None:
+        weight = 1 / (num_averaged + 1)
+        weight = weight.item() if isinstance(weight, Tensor) else weight
         for average, current in zip(averaged_param_list, current_param_list, strict=True):
             if average.is_floating_point() or average.is_complex():
-                average.lerp_(current, 1 / (num_averaged + 1))
+                average.lerp_(current, weight)
             else:
                 average.add_((current - average) / (num_averaged + 1))
 
@@ -169,7 +171,8 @@ class AveragedModel(Module):
         self.n_averaged += 1
 
     def _average(self, pairs: list[tuple[Tensor, Tensor]]) -> None:
-        if self.n_averaged == 0:
+        times = self.n_averaged.item()
+        if times == 0:
             for average, current in pairs:
                 average.copy_(current)
         elif self.multi_avg_fn is not None:
@@ -182,7 +185,8 @@ class AveragedModel(Module):
         else:
             rule = self.avg_fn or get_swa_avg_fn()
             for average, current in pairs:
-                average.copy_(rule(average, current, self.n_averaged.to(average.device)))
+                count = self.n_averaged.to(average.device) if self.avg_fn else times
+                average.copy_(rule(average, current, count))
 
 
 @no_grad()

@@ -375,6 +375,21 @@ AVERAGES: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("functions", [("get_swa_avg_fn", "avg_fn"), ("get_swa_multi_avg_fn", "multi_avg_fn")])
+def test_means_of_float16_parameters_equal_pytorchs_bit_for_bit(functions: tuple[str, str]) -> None:
+    made, name = functions
+    means = []
+    for lib in LIBRARIES:
+        swa, net = lib.optim.swa_utils, lib.nn.ParameterList([lib.arange(99).half() / 7])
+        average = swa.AveragedModel(net, **{name: getattr(swa, made)()})
+        for i in range(5):
+            with lib.no_grad():
+                net[0].mul_(1 - 0.3 * i)
+            average.update_parameters(net)
+        means.append(average.module[0].detach().numpy())
+    np.testing.assert_array_equal(*means)
+
+
 @pytest.mark.parametrize("options", AVERAGES)
 def test_averaged_models_equal_pytorchs(options: Any) -> None:
     """State and output after some training steps, before and after update_bn. One parameter is complex."""
