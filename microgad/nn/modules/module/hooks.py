@@ -229,9 +229,10 @@ class Hook(NamedTuple):
 def _hooks_for(module: ModuleHooks, registry: str) -> list[Hook]:
     """Return the hooks of one kind that apply to a module, the global ones first."""
     found = []
-    for holder in (global_hooks, module):
-        if hooks := vars(holder).get(registry):
-            with_kwargs, always = (vars(holder).get(f"{registry}_{o}", ()) for o in ("with_kwargs", "always_called"))
+    for holder in (vars(global_hooks), vars(module)):
+        if hooks := holder.get(registry):
+            with_kwargs = holder.get(f"{registry}_with_kwargs", ())
+            always = holder.get(f"{registry}_always_called", ())
             found += [Hook(function, i in with_kwargs, i in always) for i, function in hooks.items()]
     return found
 
