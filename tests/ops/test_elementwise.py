@@ -278,3 +278,14 @@ def test_many_conjugates_of_conjugates_follow():
     assert y.tolist() == [2j]
     del x  # then nothing remains that a write would have to change
     assert y.mul_(2).tolist() == [4j]
+
+
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("count", [0, 3, 2000])  # 2000 · 12 pairs aren't compared one by one
+def test_isin_of_few_and_of_many_elements(count, invert):
+    a, b = np.arange(12.0).reshape(4, 3).T, np.append(np.arange(count) / 2, math.nan)
+    a[0, 0] = math.nan
+    found = torch.isin(torch.tensor(a), torch.tensor(b), invert=invert)
+    np.testing.assert_array_equal(found.array, np.isin(a, b, invert=invert))
+    assert found.is_contiguous()
+    assert bool(torch.isin(torch.tensor(a[0, 1]), torch.tensor(b), invert=invert)) == (np.isin(a[0, 1], b) != invert)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import dtypes
+from ... import backend, dtypes
 from ...errors import ArgumentError, DeviceError, DtypeError
 from ...function import Function
 from ...state import observed
@@ -16,6 +16,8 @@ from ..support.blocks import by_rows
 from ..support.out import apply_into, into
 from ..support.spelling import tensors_only
 from .operands import require_one_tensor, require_tensor, require_tensors
+
+COMPARED_MAX = 1 << 13  # pairs of elements that `isin` compares in less time than NumPy's takes to choose an algorithm
 
 
 def non_differentiable(
@@ -271,7 +273,10 @@ class IsIn(Function):
     symbol, operator, promote = "∈", "isin", dtypes.promote
 
     def forward(self, a, b):
-        return np.isin(a, b, assume_unique=self.assume_unique, invert=self.invert)
+        if not (backend.is_array(a) and backend.is_array(b)) or a.size * b.size > COMPARED_MAX:
+            return np.isin(a, b, assume_unique=self.assume_unique, invert=self.invert)
+        found = (b.reshape((b.size, 1)) == a.reshape(-1)).any(0).reshape(a.shape)
+        return ~found if self.invert else found
 
 
 @tensors_only
