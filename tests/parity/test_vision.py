@@ -49,6 +49,15 @@ def png_bytes(lib, vision, *args, **options):
     return file.getvalue()
 
 
+def frozen(lib, layer):
+    """With the state of a BatchNorm2d, whose count of batches is left out."""
+    norm = lib.nn.BatchNorm2d(3)
+    for i, value in enumerate((norm.weight, norm.bias, norm.running_mean, norm.running_var)):
+        lib.nn.init.constant_(value, i + 0.5)
+    layer.load_state_dict(norm.state_dict())
+    return layer
+
+
 PROGRAMS = {
     "grid": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH)),
     "grid_of_one_video": lambda lib, v: v.utils.make_grid(lib.tensor(BATCH)[None, :, :1], normalize=True),
@@ -169,12 +178,12 @@ PROGRAMS = {
     "depth_all": lambda lib, v: v.ops.stochastic_depth(lib.tensor(BATCH), 1.0, "row"),
     "mlp": lambda lib, v: v.ops.MLP(3, [8, 4], norm_layer=lib.nn.LayerNorm, dropout=0.2)(lib.tensor(X)),
     "mlp_repr": lambda lib, v: repr(v.ops.MLP(3, [8, 4], inplace=True, dropout=0.2)),
-    "conv": lambda lib, v: v.ops.Conv2dNormActivation(3, 4, (3, 1), dilation=2)(lib.tensor(BATCH)),
+    "conv": lambda lib, v: v.ops.Conv2dNormActivation(3, 4, (4, 1), dilation=2)(lib.tensor(BATCH)),
     "conv_repr": lambda lib, v: repr(v.ops.Conv3dNormActivation(3, 4, norm_layer=None, inplace=None)),
     "squeeze": lambda lib, v: v.ops.SqueezeExcitation(3, 2)(lib.tensor(BATCH)),
     "squeeze_repr": lambda lib, v: repr(v.ops.SqueezeExcitation(3, 2)),
     "permute": lambda lib, v: v.ops.Permute([0, 2, 3, 1])(lib.tensor(BATCH)),
-    "frozen": lambda lib, v: v.ops.FrozenBatchNorm2d(3)(lib.tensor(BATCH)),
+    "frozen": lambda lib, v: frozen(lib, v.ops.FrozenBatchNorm2d(3, eps=0.5))(lib.tensor(BATCH)),
     "frozen_of_misc": lambda lib, v: repr(v.ops.misc.FrozenBatchNorm2d(3)),
     "fake": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7)[2][0].tobytes(),
     "fake_target": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7, random_offset=4)[2][1],
