@@ -196,6 +196,8 @@ def test_shifted_chebyshev_polynomials_of_the_second_kind():
         (torch.special.i1e, math.inf, 0.0),
         (lambda x: torch.special.zeta(2.0, x), -0.5, 16 - 14 * 1.2020569031595942),
         (lambda x: torch.special.xlog1py(x, -1.0), 0.0, 0.0),
+        (lambda x: torch.xlogy(x, 0.0), 0.0, 0.0),
+        (lambda x: torch.xlogy(x, 0.0), -1.0, -math.inf),
     ],
 )
 def test_slopes_at_special_points_are_pytorch_s(function, at, slope):
