@@ -199,7 +199,7 @@ def test_the_table_has_a_line_for_each_wrong_gradient_of_any_check(run):
     from microgad.testing import check_grads, check_op, gradcheck
 
     def test_grads(): check_grads(Square, vector())
-    def test_op(): check_op(Square, examples=5, laws=["derivatives"])
+    def test_op(): check_op(Square, vector(), examples=5, laws=["derivatives"])
     def test_as_in_torch(): gradcheck(Square.apply, vector())
     def test_other(): assert 1 == 2
     """
