@@ -76,8 +76,8 @@ class Seven(torch.Function):
     def grad_x(self, grad): return grad
 """
 FEW = """
-from hypothesis import settings
-settings.register_profile("few", max_examples=15)
+from hypothesis import Phase, settings
+settings.register_profile("few", max_examples=6, phases=[Phase.generate])
 settings.load_profile("few")
 """
 
@@ -142,15 +142,15 @@ def test_the_module_is_imported_under_a_name_that_is_free(written):
     assert "check_op(module.Softplus" in code
 
 
-@pytest.mark.parametrize("options", [[], ["--select=E,F,W,I,UP,B,PT,RUF"], ["--select=I", "--line-length=120"]])
 @pytest.mark.parametrize(
     "module", ["mypackage.ops", "mypackage.wrong", "mypackage.np", "mypackage.scales", "microgad.ops.elementwise"]
 )
-def test_written_tests_pass_ruff(written, package, module, options):
+def test_written_tests_pass_ruff(written, package, module):
     pytest.importorskip("ruff")
     (package / "test_written.py").write_text(written(module))
-    for command in (["check", *options], ["format", "--check", *options[1:]]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", "test_written.py"]
+    rules = ["", "--select=E,F,W,I,UP,B,PT,RUF", "--select=I --line-length=120"]
+    for command in [f"check {options}" for options in rules] + ["format --check", "format --check --line-length=120"]:
+        ruff = [sys.executable, "-m", "ruff", *command.split(), "--isolated", "--no-cache", "test_written.py"]
         done = subprocess.run(ruff, cwd=package, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
