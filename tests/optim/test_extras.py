@@ -200,7 +200,7 @@ def test_optimizers_find_the_minimum_of_rosenbrock_s_function(name):
         return loss
 
     first = closure().item()
-    count, part = (1500, 0.01) if x.device.type == "cpu" else (100, 1)
+    count, part = (600, 0.01) if x.device.type == "cpu" else (100, 1)
     for _ in range(count):
         last = optimizer.step(closure).item()
     assert last < part * first, (first, last)
