@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
@@ -15,6 +16,15 @@ def _settings_of_this_run(pytestconfig: pytest.Config) -> Iterator[None]:
     """Load the run's settings again: tests that run pytest in this process load others."""
     yield
     settings.load_profile("thorough" if pytestconfig.getoption("--thorough") else "gate")
+
+
+@pytest.fixture(autouse=True)
+def _constants_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes in other folders find the constants that hypothesis has read in microgad's files, in seconds.
+
+    They load settings without a database where an example fails, or it would be tried again in the next run.
+    """
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parents[2] / ".hypothesis"))
 
 
 @pytest.fixture

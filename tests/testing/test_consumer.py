@@ -14,7 +14,8 @@ import pytest
 CONSUMER = Path(__file__).parents[1] / "consumer"
 FEW = """
 from hypothesis import HealthCheck, settings
-settings.register_profile("few", max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = [HealthCheck.too_slow]
+settings.register_profile("few", max_examples=5, deadline=None, suppress_health_check=slow, database=None)
 settings.load_profile("few")
 """
 
@@ -37,9 +38,10 @@ def run(tmp_path):
 
 
 def test_the_tests_of_an_installed_package_pass(run, tmp_path):
-    result = run("--grad-report", str(tmp_path / "r.html"), "--microgad-device", "cpu")
+    few = ("-k", "slip or example or training")  # the others pass below
+    result = run("--grad-report", str(tmp_path / "r.html"), "--microgad-device", "cpu", *few)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "10 passed" in result.stdout
+    assert "4 passed" in result.stdout
     assert "No gradient was found wrong" in (tmp_path / "r.html").read_text()
 
 

@@ -13,9 +13,12 @@ def test_tracebacks_end_in_the_program_and_the_full_one_is_there_on_request(run)
     code = (
         FAULTY
         + """
-    from hypothesis import given
+    from hypothesis import given, settings
     from microgad.testing import check_grads, check_op
     from microgad.testing.strategies import tensors
+
+    settings.register_profile("forgets", database=None)
+    settings.load_profile("forgets")
 
     def test_grads(): check_grads(Square, vector())
 
