@@ -264,6 +264,33 @@ def test_vmap_of_a_view_made_under_no_grad_requires_no_grad() -> None:
     assert not torch.func.vmap(lambda row: first(row) * 2)(x).requires_grad
 
 
+def test_parts_of_a_flat_parameter_that_were_made_before_it_required_grad_lead_to_it_once_it_is_written_to() -> None:
+    flat = torch.ones(5)
+    weight, bias = flat[:4].view(2, 2), flat[4:]
+    flat.requires_grad_()
+    (weight * bias).sum().backward()
+    assert flat.grad is None
+    with torch.no_grad():
+        torch.nn.init.constant_(bias, 2.0)
+    (weight * bias).sum().backward()
+    assert flat.grad.tolist() == [2.0, 2.0, 2.0, 2.0, 4.0]
+    first, second = torch.ones(5).split(3)
+    torch.nn.init.constant_(first, 2.0)
+    first._base.requires_grad_()
+    (first.sum() + (second**2).sum()).backward()
+    assert first._base.grad.tolist() == [1.0, 1.0, 1.0, 2.0, 2.0]
+
+
+def test_a_view_made_under_no_grad_refuses_a_gradient_after_its_base_is_written_to_under_no_grad() -> None:
+    x = torch.ones(3, requires_grad=True)
+    with torch.no_grad():
+        view = x[:2]
+        x.add_(1)
+        assert (view * 2).tolist() == [4.0, 4.0]
+    with pytest.raises(RuntimeError, match="created in no_grad mode and its base or another view of its base has"):
+        (view * 2).sum().backward()
+
+
 def test_a_view_made_under_no_grad_can_become_a_leaf() -> None:
     base = torch.ones(2, requires_grad=True)
     with torch.no_grad():

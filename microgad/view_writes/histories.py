@@ -134,15 +134,24 @@ _deriving = RLock()  # held while a view gets its node: another thread that read
 
 
 def derive_again(view: Tensor) -> Any:
-    """Give an outdated view its node, which is derived from the base's, and return it."""
-    base: Any = view._links.base
+    """Give a view that is outdated, or disconnected and older than the last write, its node, and return that.
+
+    The node is derived from the base's. A disconnected view that wasn't written to since it was made gets none.
+    """
+    links = view._links
+    base: Any = links.base
     outdated = base._links.outdated
-    if outdated is None or id(view) not in outdated:  # see `disconnect`, or another thread was faster
+    disconnected = outdated is None or id(view) not in outdated  # or another thread was faster
+    if disconnected and (links.version == view._counter()[0] or base.fresh_node is None):
         return getattr(view, "fresh_node", None)
     with _deriving:
-        if not hasattr(view, "fresh_node"):
-            shorten(view._links)
-            set_history(view, with_torch_name("AsStrided", _derived(view._links, base)).node)  # as PyTorch names it
+        if hasattr(view, "fresh_node"):
+            return view.fresh_node
+        if links.chain is None:  # made under no_grad
+            set_history(view, LostView.recorded([base.node], view.array, origin=None))
+        else:
+            shorten(links)
+            set_history(view, with_torch_name("AsStrided", _derived(links, base)).node)  # as PyTorch names it
     return view.fresh_node
 
 

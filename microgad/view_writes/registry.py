@@ -61,7 +61,7 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
     base = source if origin.base is None else origin.base
     self._version_counter = source._version_counter or source._counter()
     links = self._links = Links()
-    links.base = base
+    links.base, links.version = base, self._version_counter[0]
     if not current().grad_enabled:
         if base.fresh_node is not None:
             disconnect((self, *others))
@@ -81,7 +81,7 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
         return
     for i, view in enumerate(others, 1):
         view._version_counter, view._links = self._version_counter, Links()
-        view._links.base = base
+        view._links.base, view._links.version = base, links.version
         if links.chain is not None:
             view._links.chain = origin.chain, part, i
         views.append(weakref.ref(view))
@@ -90,7 +90,8 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
 def disconnect(views: Iterable[Tensor]) -> None:
     """Let views without a node require grad whenever their base does: operations on them are recorded, to no avail.
 
-    They are views made under no_grad, or before the base required grad. Inside of vmap they don't, as in PyTorch.
+    They are views made under no_grad, or before the base required grad. A write connects the latter to the base, see
+    `derive_again`. Inside of vmap they don't require grad. Both is as in PyTorch.
     """
     for view in views:
         x = view.array
