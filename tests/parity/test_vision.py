@@ -286,6 +286,31 @@ def test_gradient_of_roi_align(ratio):
     check_both(program, 2e-5)
 
 
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a", "c"], ["b"]])
+def test_multi_scale_roi_align(names):
+    # sides around canonical_scale, one exactly; between the levels of "a" and "c" lies that of "b"
+    boxes = [[[0.0, 0, 9, 9], [3, 4, 19, 20], [1, 1, 40, 60]], [[0, 0, 16, 16], [8, 8, 24, 24.5], [0, 0, 64, 64]]]
+
+    def program(lib, vision):
+        maps = {name: lib.rand(2, 3, 16 >> i, 12 >> i, requires_grad=True) for i, name in enumerate("abc")}
+        align = vision.ops.MultiScaleRoIAlign(names, (2, 3), 2, canonical_scale=16, canonical_level=3)
+        found = align(maps, [lib.tensor(b) for b in boxes], [(50, 40), (64, 48)])
+        (found**2).sum().backward()
+        grads = [maps[name].grad.flatten() for name in names]
+        return lib.cat([found.flatten(), *grads, lib.tensor([*align.scales, len(repr(align))])])
+
+    check_both(program, 2e-5)
+
+
+def test_multi_scale_roi_align_of_no_images():
+    def program(lib, vision):
+        with pytest.raises(ValueError, match="images list should not be empty"):
+            vision.ops.MultiScaleRoIAlign(["a"], 2, 2)({"a": lib.ones(1, 1, 2, 2)}, [lib.ones(1, 4)], [])
+        return lib.ones(1)
+
+    check_both(program)
+
+
 def test_gradient_of_roi_pool():
     def program(lib, vision):
         # rounded, so that there are ties: the first maximum gets the gradient

@@ -34,6 +34,7 @@ from .losses import complete_box_iou_loss as complete_box_iou_loss
 from .losses import distance_box_iou_loss as distance_box_iou_loss
 from .losses import generalized_box_iou_loss as generalized_box_iou_loss
 from .losses import sigmoid_focal_loss as sigmoid_focal_loss
+from .poolers import MultiScaleRoIAlign as MultiScaleRoIAlign
 from .roi_pooling import RoIAlign as RoIAlign
 from .roi_pooling import RoIPool as RoIPool
 from .roi_pooling import roi_align as roi_align

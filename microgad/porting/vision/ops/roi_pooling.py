@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ def _weights(start: float, size: float, bins: int, samples: int, length: int) ->
     return weights / count
 
 
+def number_boxes(boxes: Sequence[Tensor]) -> Tensor:
+    """Return the boxes (L, 4) of each image as (K, 5), with the index of the image first."""
+    return movement.cat([movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)])
+
+
 def _parse_arguments(input: Tensor, output_size: Any, boxes: Any) -> tuple[tuple[int, ...], Any]:
     """Return the output size as a pair, and the boxes as (K, 5) on the CPU, each with the index of its image first."""
     by_image = isinstance(boxes, (list, tuple))
@@ -40,8 +46,7 @@ def _parse_arguments(input: Tensor, output_size: Any, boxes: Any) -> tuple[tuple
     if not all(isinstance(b, Tensor) and b.ndim == 2 and b.shape[1] == width for b in listed):
         raise CallError("boxes are expected to be a Tensor (K, 5), or a list of Tensors (L, 4)")
     if by_image:
-        numbered = [movement.cat((b.new_full((len(b), 1), float(i)), b), 1) for i, b in enumerate(boxes)]
-        boxes = movement.cat(numbered)
+        boxes = number_boxes(boxes)
     if boxes.dtype != input.dtype:
         raise DtypeError(f"Expected input and boxes to have the same type, but got {input.dtype} and {boxes.dtype}")
     return to_tuple(output_size, 2), boxes.detach().cpu().numpy().astype(np.float64)
