@@ -41,7 +41,8 @@ class Copies:
 
     def __init__(self, requires_grad: bool = True) -> None:
         self.requires_grad = requires_grad
-        self.copied_memory: dict[int, Any] = {}  # by the address of a storage: the copy, and the storage, kept alive
+        # By the address of a storage: a Tensor with a copy of it, and the storage, kept alive.
+        self.copied_memory: dict[int, Any] = {}
         self.made: dict[int, Any] = {}  # by the id of the original, which is kept alive so that the id stays its own
         self.tensors: list[Any] = []
 
@@ -73,18 +74,29 @@ class Copies:
         strided = t.detach().resolve_conj().resolve_neg() if t.is_conj() or t.is_neg() else t
         storage = strided.untyped_storage()
         address = storage.data_ptr()
-        if address not in self.copied_memory or not storage.nbytes():  # tensors that share memory get the same copy
-            self.copied_memory[address] = self.memory(storage), storage
-        geometry = strided.storage_offset(), strided.shape, strided.stride()
-        made = self.strided(self.copied_memory[address][0], t.dtype, *geometry)
+        if address in self.copied_memory:  # tensors that share memory get the same copy
+            made = self.strided(self.copied_memory[address][0], strided)
+        elif strided.is_contiguous() and strided.nbytes == storage.nbytes() > 0:
+            made = self.contiguous(strided.detach())
+            self.copied_memory[address] = made, storage
+        else:
+            memory = self.contiguous(torch.empty(0, dtype=torch.uint8).set_(storage))
+            if storage.nbytes():  # others have no address of their own
+                self.copied_memory[address] = memory, storage
+            made = self.strided(memory, strided)
         return made.requires_grad_() if self.requires_grad and t.requires_grad else made
 
-    def memory(self, storage: torch.UntypedStorage) -> Any:
-        """A copy of a whole storage."""
-        return storage.clone()
+    def contiguous(self, t: torch.Tensor) -> Any:
+        """A copy of a Tensor that fills its storage."""
+        return t.clone()
 
-    def strided(self, memory: Any, dtype: torch.dtype, offset: int, shape: Any, strides: Any) -> Any:
-        return torch.empty(0, dtype=dtype).set_(memory, offset, shape, strides)
+    def strided(self, memory: Any, like: torch.Tensor) -> Any:
+        """A Tensor on copied memory, with the dtype and geometry of another."""
+        geometry = like.storage_offset(), like.shape, like.stride()
+        return self.empty(like.dtype).set_(memory.untyped_storage(), *geometry)
+
+    def empty(self, dtype: torch.dtype) -> Any:
+        return torch.empty(0, dtype=dtype)
 
     def convert_other(self, x: Any) -> Any:
         if isinstance(x, torch.nn.Module):
@@ -97,13 +109,17 @@ class Swapped(Copies):
 
     lib = microgad
 
-    def memory(self, storage: torch.UntypedStorage) -> Any:
-        return microgad.from_numpy(torch.empty(0, dtype=torch.uint8).set_(storage).numpy().copy()).untyped_storage()
+    def tensor(self, t: torch.Tensor) -> Any:
+        if t.ndim > 64:
+            raise Unsupported(f"{t.ndim} dimensions")
+        return super().tensor(t)
 
-    def strided(self, memory: Any, dtype: torch.dtype, offset: int, shape: Any, strides: Any) -> Any:
-        if len(shape) > 64:
-            raise Unsupported(f"{len(shape)} dimensions")
-        return microgad.empty(0, dtype=swapped(dtype)).set_(memory, offset, shape, strides)
+    def contiguous(self, t: torch.Tensor) -> Any:
+        dtype_name(t.dtype)
+        return microgad.from_numpy(t.numpy().copy())
+
+    def empty(self, dtype: torch.dtype) -> Any:
+        return microgad.empty(0, dtype=swapped(dtype))
 
     def convert_other(self, x: Any) -> Any:
         return self.module(x) if isinstance(x, torch.nn.Module) else swapped(x)
