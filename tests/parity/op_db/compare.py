@@ -103,4 +103,5 @@ def agree(a: Any, b: Any, rtol: float, atol: float, sizes: Any) -> Any:
     finite = sizes[np.isfinite(sizes)]
     largest = max(finite.max(), 1.0) if finite.size else 1.0
     with np.errstate(all="ignore"):
-        return (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= rtol * np.abs(a) + atol * largest)
+        close = np.isfinite(a) & (np.abs(a - b) <= rtol * np.abs(a) + atol * largest)
+        return (a == b) | (np.isnan(a) & np.isnan(b)) | close
