@@ -21,7 +21,7 @@ if find_spec("torch"):
 
     # Where there is no GPU, manual_seed would spend most of its time on the call stack, which it formats to be shown
     # if the seed can't be set later.
-    torch.cuda.manual_seed_all = torch.xpu.manual_seed_all = lambda seed: None
+    torch.cuda.manual_seed_all = torch.xpu.manual_seed_all = torch.mtia.manual_seed_all = lambda seed: None
 
     @pytest.fixture(autouse=True, scope="module")
     def _one_thread():
