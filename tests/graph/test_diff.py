@@ -83,9 +83,8 @@ def planted(rng, steps):
     return [*steps[:at], changed, *steps[at + 1 :]], at, kind
 
 
-@pytest.mark.parametrize("hundred", range(10))
-def test_a_planted_difference_is_found_at_the_right_operation(hundred):
-    for seed in range(100 * hundred, 100 * hundred + 100):
+def test_a_planted_difference_is_found_at_the_right_operation(pytestconfig):
+    for seed in range(1000 if pytestconfig.getoption("--thorough") else 150):
         rng = random.Random(seed)
         steps = random_steps(rng)
         other, at, kind = planted(rng, steps)
@@ -98,8 +97,8 @@ def test_a_planted_difference_is_found_at_the_right_operation(hundred):
         assert first.kind == kind, f"seed {seed}: {first}"
 
 
-def test_an_operation_that_only_one_tape_has_is_found():
-    for seed in range(200):
+def test_an_operation_that_only_one_tape_has_is_found(pytestconfig):
+    for seed in range(200 if pytestconfig.getoption("--thorough") else 60):
         rng = random.Random(seed)
         steps = random_steps(rng)
         at = rng.randrange(len(steps))
