@@ -470,3 +470,11 @@ def test_swapdims_parts_of_given_sizes_and_shuffled_channels_are_numpys():
     assert shuffled.tolist() == x[:, [0, 2, 1, 3]].tolist()
     with pytest.raises(RuntimeError, match="sum exactly to 4"):
         torch.split_with_sizes(given, [1, 2], dim=1)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4), (3, 0)])
+@pytest.mark.parametrize("dim", [0, -1])
+def test_roll_along_one_dim(shape, dim):
+    x = np.arange(math.prod(shape)).reshape(shape)
+    for shift in (0, 1, 3, -4, 7, -(10**12)):
+        np.testing.assert_array_equal(torch.tensor(x).roll(shift, dim).array, np.roll(x, shift, dim))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...backend.axes import slice_along
 from ...backend.axis_order import inverse
 from ...errors import ArgumentError, ShapeError
 from ...errors.notices import warn
@@ -232,7 +233,12 @@ class Roll(LinearMap):
         return self._rolled(grad, tuple(-shift for shift in self.shifts))
 
     def _rolled(self, x: Array, shifts: tuple[int, ...]) -> Array:
-        out = np.roll(x, shifts, self.axis)
+        if self.axis and len(self.axis) == 1:  # np.roll takes longer to find out what to copy
+            (axis,), n = self.axis, x.shape[self.axis[0]]
+            start = n - shifts[0] % (n or 1)
+            out = np.concatenate((x[slice_along(axis, start, n)], x[slice_along(axis, 0, start)]), axis)
+        else:
+            out = np.roll(x, shifts, self.axis)
         # PyTorch concatenates the two parts that it exchanges; where one is empty, its result is contiguous.
         dense = not self.axis or any(s % (x.shape[i] or 1) == 0 for s, i in zip(shifts, self.axis, strict=True))
         return layouts.contiguous(out) if dense else layouts.match_memory_format(out, x)
