@@ -268,6 +268,7 @@ def test_parts_of_a_flat_parameter_that_were_made_before_it_required_grad_lead_t
     flat = torch.ones(5)
     weight, bias = flat[:4].view(2, 2), flat[4:]
     flat.requires_grad_()
+    flat.data.zero_().add_(1)  # PyTorch doesn't count these writes
     (weight * bias).sum().backward()
     assert flat.grad is None
     with torch.no_grad():
@@ -279,6 +280,21 @@ def test_parts_of_a_flat_parameter_that_were_made_before_it_required_grad_lead_t
     first._base.requires_grad_()
     (first.sum() + (second**2).sum()).backward()
     assert first._base.grad.tolist() == [1.0, 1.0, 1.0, 2.0, 2.0]
+
+
+def test_a_view_that_is_older_than_its_base_s_memory_is_not_derived_again() -> None:
+    flat = torch.ones(6)
+    view = flat.view(2, 3)
+    flat.requires_grad_().data = torch.ones(8)
+    (view * 2).sum().backward()
+    assert flat.grad is None
+
+
+def test_views_made_in_inference_mode_may_be_made_of_what_was_written_to_through_data() -> None:
+    with torch.inference_mode():
+        x = torch.ones(3)
+        x.data.add_(1)
+        assert x[1:].tolist() == [2.0, 2.0]
 
 
 def test_a_view_made_under_no_grad_refuses_a_gradient_after_its_base_is_written_to_under_no_grad() -> None:

@@ -34,9 +34,15 @@ class _Region:
 
 
 def record_write(counter: list[Any], array: Array) -> None:
-    """Remember the region of the latest write, which went into `array`."""
-    counter.append((count(counter), _Region(array)))
+    """Remember the region of the latest write, which went into `array`, and how many were remembered before."""
+    before = list.__getitem__(counter, -1)[2] + 1 if len(counter) > 1 else 0
+    counter.append((count(counter), _Region(array), before))
     del counter[1:-REMEMBERED]
+
+
+def tracked(counter: list[Any]) -> int:
+    """The number of the writes that PyTorch counts, too: not through `.data`."""
+    return count(counter) - (list.__getitem__(counter, -1)[2] + 1 if len(counter) > 1 else 0)
 
 
 def check(node: Any, counter: list[Any], then: int) -> None:
@@ -45,7 +51,7 @@ def check(node: Any, counter: list[Any], then: int) -> None:
     Writes through `.data` whose regions are disjoint from all kept values are allowed: PyTorch doesn't count writes
     through `.data` at all.
     """
-    since = [place for version, place in counter[1:] if version > then]
+    since = [place for version, place, _ in counter[1:] if version > then]
     known = type(node.kept) is list and len(since) == counter[0] - then  # nothing is known of packed values
     if not known or any(_may_overlap(place, x) for place in since for x in node.kept):
         raise errors.GraphError(

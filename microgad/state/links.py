@@ -17,7 +17,7 @@ class Links:
 
     base: Tensor | None = None  # the Tensor that this one is a view of
     chain: tuple[Any, ...] | None = None  # of views: its source's chain and the operation that made it, see `steps_to`
-    version: int = 0  # of a view's memory when the view was made
+    writes: int = 0  # of a view: the number of writes to its memory from before it was made, see `versions.tracked`
     views: list[weakref.ref[Tensor]] | None = None  # references to a base's views, some of them dead
     max_views: int = 6  # the length of `views` above which `view_of` drops the dead ones
     outdated: Any = None  # the other views of a base, not read since it was written to: a WeakValueDictionary by id

@@ -10,7 +10,7 @@ import weakref
 from _thread import RLock  # the one of threading, without its import, which takes a millisecond
 from typing import Any
 
-from .. import errors, function, state
+from .. import backend, errors, function, state
 from ..backend.memory_layout import axes_of
 from ..engine import Identity, versions
 from ..function import AccumulateGrad, Function, Output
@@ -134,15 +134,16 @@ _deriving = RLock()  # held while a view gets its node: another thread that read
 
 
 def derive_again(view: Tensor) -> Any:
-    """Give a view that is outdated, or disconnected and older than the last write, its node, and return that.
+    """Give a view that is outdated, or disconnected and older than a write, its node, and return that.
 
-    The node is derived from the base's. A disconnected view that wasn't written to since it was made gets none.
+    The node is derived from the base's. As in PyTorch a disconnected view gets none if since it was made nothing was
+    written to its memory, or only through `.data`.
     """
     links = view._links
     base: Any = links.base
     outdated = base._links.outdated
     disconnected = outdated is None or id(view) not in outdated  # or another thread was faster
-    if disconnected and (links.version == view._counter()[0] or base.fresh_node is None):
+    if disconnected and (base.fresh_node is None or not _written(view, base)):
         return getattr(view, "fresh_node", None)
     with _deriving:
         if hasattr(view, "fresh_node"):
@@ -153,6 +154,12 @@ def derive_again(view: Tensor) -> Any:
             shorten(links)
             set_history(view, with_torch_name("AsStrided", _derived(links, base)).node)  # as PyTorch names it
     return view.fresh_node
+
+
+def _written(view: Tensor, base: Tensor) -> bool:
+    """Whether a view was written to since it was made. One whose base has another memory now is left alone."""
+    written = versions.tracked(view._counter()) != view._links.writes
+    return written and backend.owner(view.array) is backend.owner(base.array)
 
 
 def _derived(view: Links | Mirror, base: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from .. import backend
+from ..engine.versions import tracked
 from ..function import Function
 from ..state import current
 from ..state.links import NO_LINKS, Links
@@ -59,9 +60,9 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
         return
     origin = source._links
     base = source if origin.base is None else origin.base
-    self._version_counter = source._version_counter or source._counter()
+    counter = self._version_counter = source._version_counter or source._counter()
     links = self._links = Links()
-    links.base, links.version = base, self._version_counter[0]
+    links.base, links.writes = base, counter[0] if len(counter) == 1 and type(counter) is list else tracked(counter)
     if not current().grad_enabled:
         if base.fresh_node is not None:
             disconnect((self, *others))
@@ -80,8 +81,8 @@ def view_of(self: Tensor, source: Tensor, node: Function, others: Any = (), part
     if not others:
         return
     for i, view in enumerate(others, 1):
-        view._version_counter, view._links = self._version_counter, Links()
-        view._links.base, view._links.version = base, links.version
+        view._version_counter, view._links = counter, Links()
+        view._links.base, view._links.writes = base, links.writes
         if links.chain is not None:
             view._links.chain = origin.chain, part, i
         views.append(weakref.ref(view))
