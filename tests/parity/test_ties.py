@@ -25,7 +25,7 @@ def arrays_and_k(draw):
         x = np.sort(x)[:: 1 if order == "up" else -1].copy()
     if order == "hill":
         x = np.concatenate([np.sort(x[: n // 2]), np.sort(x[n // 2 :])[::-1]])
-    return x, draw(st.one_of(st.integers(0, n), st.integers(0, n // 64)))
+    return x, draw(st.one_of(st.integers(0, n), st.integers(0, n // 64), st.integers(0, min(n, 4))))
 
 
 @given(arrays_and_k(), st.booleans(), st.booleans())
@@ -110,15 +110,23 @@ def test_topk_where_quickselect_degenerates(k):
     assert microgad.topk(microgad.from_numpy(x), k, largest=False).indices.tolist() == theirs.tolist()
 
 
+@pytest.mark.parametrize(("n", "k"), [(1000, 5), (128, 2), (127, 2), (100, 3), (60, 4), (99, 50), (90, 90)])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int8", "uint8"])
 @pytest.mark.parametrize("largest", [True, False])
-def test_topk_of_few_elements_in_long_rows(dtype, largest):
+def test_topk_of_many_rows(dtype, largest, n, k):
+    """Of long rows, a heap finds few elements. In others, all rows are partitioned at once, unless they are few."""
     rng = np.random.default_rng(0)
-    x = rng.integers(-60 if dtype == "int8" else 0, 60, (20, 1000)).astype(dtype)
+    x = rng.integers(-60 if dtype == "int8" else 0, 60, (50, n)).astype(dtype)
     if x.dtype.kind == "f":
-        x[:10][rng.random((10, 1000)) < 0.01] = np.nan
-    theirs = torch.topk(torch.from_numpy(x), 5, largest=largest).indices
-    assert microgad.topk(microgad.from_numpy(x), 5, largest=largest).indices.tolist() == theirs.tolist()
+        x[:25][rng.random((25, n)) < 0.01] = np.nan
+    for rows, sorted_results in ((50, True), (50, False), (20, True)):
+        theirs, ours = (
+            t.topk(t.from_numpy(x[:rows]), k, -1, largest, sorted_results).indices for t in (torch, microgad)
+        )
+        assert ours.tolist() == theirs.tolist()
+    if largest:
+        theirs, ours = (t.kthvalue(t.from_numpy(x), k).indices for t in (torch, microgad))
+        assert ours.tolist() == theirs.tolist()
 
 
 @pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="another LAPACK gives other signs")
