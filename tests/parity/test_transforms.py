@@ -39,10 +39,10 @@ TRANSFORMS = {
     "rotation_expand": lambda t: t.RandomRotation(90, interpolation=t.InterpolationMode.BILINEAR, expand=True),
     "affine": lambda t: t.RandomAffine(15),
     "affine_all": lambda t: t.RandomAffine(15, (0.1, 0.2), (0.8, 1.2), (5, 10, -5, 5), t.InterpolationMode.BILINEAR, 9),
-    "affine_shear": lambda t: t.RandomAffine(0, shear=10, center=(2, 3)),
+    "affine_shear": lambda t: t.RandomAffine(0, (0.2, 0), shear=10, center=(2, 3)),
     "perspective": lambda t: t.RandomPerspective(p=1.0),
-    "perspective_fill": lambda t: t.RandomPerspective(0.3, 0.6, t.InterpolationMode.NEAREST, fill=50),
-    "brightness": lambda t: t.ColorJitter(brightness=0.5),
+    "perspective_fill": lambda t: t.RandomPerspective(0.36, 0.6, t.InterpolationMode.NEAREST, fill=50),
+    "brightness": lambda t: t.ColorJitter(brightness=(1.5, 1.5)),
     "jitter": lambda t: t.ColorJitter(0.4, (0.2, 2.0), 0.6, 0.3),
     "random_grayscale": lambda t: t.RandomGrayscale(0.5),
     "blur": lambda t: t.GaussianBlur(5),
@@ -62,6 +62,9 @@ TRANSFORMS = {
     "resize_bicubic": lambda t: t.Resize(9, interpolation=t.InterpolationMode.BICUBIC),
     "resized_crop": lambda t: t.RandomResizedCrop(12),
     "resized_crop_rare": lambda t: t.RandomResizedCrop((6, 5), scale=(0.9, 1.0), ratio=(3.0, 4.0)),
+    "resized_crops": lambda t: t.Compose(
+        [t.RandomResizedCrop((20, 30), scale=(0.0, 0.01)), t.RandomResizedCrop(9, (0.9, 1.0), ratio=(0.2, 0.33))]
+    ),
     "apply": lambda t: t.RandomApply([t.RandomCrop(9), t.RandomHorizontalFlip()], p=0.6),
     "order": lambda t: t.RandomOrder([t.Pad(1), t.RandomCrop(9), t.RandomVerticalFlip()]),
     "choice": lambda t: t.RandomChoice([t.Pad(1), t.RandomCrop(9)], p=[1, 3]),
@@ -161,7 +164,14 @@ def test_reprs_of_other_transforms_are_torchvisions(name):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"value": "random"}, {"value": (1, 2, 3.5)}, {"ratio": (1, 1.5), "inplace": True}]
+    "options",
+    [
+        {},
+        {"value": "random"},
+        {"value": (1, 2, 3.5)},
+        {"ratio": (1, 1.5), "inplace": True},
+        {"scale": (0.9, 1), "ratio": (0.7, 0.8)},
+    ],
 )
 def test_random_erasing_draws_as_torchvisions(options):
     planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
