@@ -60,7 +60,7 @@ REASONS = {
         utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType cpu.Event
-        utils.dlpack.DLDeviceType utils.hooks.* func.rearrange fft.Tensor
+        utils.dlpack.DLDeviceType utils.hooks.* fft.Tensor
         nn.attention.* profiler.* nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
     "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """

@@ -25,10 +25,11 @@ from ..tensor import Tensor
 from ..utils._pytree import tree_flatten, tree_map, tree_structure, tree_unflatten, treespec_pprint
 from .call import API, TransformCall, recording, writable
 from .mapping import vmap as vmap
+from .rearranging import rearrange as rearrange
 
 __all__ = [
     "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
-    "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
+    "linearize", "rearrange", "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip
 
 Argnums = int | tuple[int, ...]

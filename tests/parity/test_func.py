@@ -34,6 +34,9 @@ for case, call in {
     ),
     "the version of a number": lambda t: submodule(t, "autograd.graph").increment_version(3),
     "the version of numbers": lambda t: submodule(t, "autograd.graph").increment_version([3]),
+    "rearranged axes": lambda t: t.func.rearrange(t.arange(24).view(2, 3, 4), "a ... (c d) -> (... d) c a", d=2),
+    "rearranged matrices": lambda t: t.func.rearrange([t.ones(2, 3), t.zeros(2, 3)], "b h w -> h (b w)"),
+    "a name on one side": lambda t: t.func.rearrange(t.ones(2, 3), "a b -> a"),
     "a list of inputs": lambda t: submodule(t, "autograd.functional").jacobian(lambda x: x, [t.ones(2)]),
     "a linear function's graph": lambda t: submodule(t, "autograd.functional").jacobian(
         lambda x: x * 2, t.ones(2), create_graph=True, strict=True
