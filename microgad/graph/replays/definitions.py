@@ -186,7 +186,7 @@ class Definitions:
                 text, scope = textwrap.dedent(_source(x)), vars(sys.modules[x.__module__])
             else:
                 text = _assignment(scope, called)
-            (tree,) = ast.parse(text).body
+            (tree,) = _statements(text)
         except (OSError, TypeError, SyntaxError, ValueError, KeyError):
             raise GraphError(f"program: there is no source code of {called}") from None
         rewriter = Rewriter(self, text, dict(scope))
@@ -384,9 +384,9 @@ def _has_source(cls: type[Any]) -> bool:
     return f"class {cls.__name__}(" in inspect.getsource(sys.modules[cls.__module__])
 
 
-@lru_cache(256)
+@lru_cache(4096)
 def _statements(text: str) -> list[ast.stmt]:
-    """Parse a module's source code. What a program needs is in a few files, each of which has many definitions."""
+    """Parse the source code of a module, which has many definitions, or of a definition, which many programs need."""
     return ast.parse(text).body
 
 
