@@ -71,7 +71,8 @@ class InputInference:
         """
         key = repr(settings)
         if key not in self.known:
-            self.known[key] = self._found(function)
+            with without_warnings():
+                self.known[key] = self._found(function)
         return self.known[key]
 
     def _found(self, function: Callable[..., Any]) -> st.SearchStrategy[Any]:
@@ -109,7 +110,8 @@ class InputInference:
     def of_any_shapes(self, function: Callable[..., Any]) -> list[Domain] | None:
         """Return the inputs' domains if they may have any shapes that broadcast, else None."""
         n = self.count()
-        return self._domains(function, n, broadcasting(n, 0))
+        with without_warnings():
+            return self._domains(function, n, broadcasting(n, 0))
 
     def _domains(self, function: Callable[..., Any], n: int, some: Sequence[Shapes]) -> list[Domain] | None:
         """Return the widest domain of each input, starting from one common to all; None if there is no common one."""
@@ -148,29 +150,27 @@ class InputInference:
         """
         arrays = [x.copy() for x in _mixed(tuple(domains), sizes, seed)]
         inputs = for_gradients(self.op, arrays)
-        with without_warnings():
-            try:
-                results = tensors_in(function(*inputs))
-            except AttributeError as error:
-                if isinstance(error.obj, Function):
-                    raise ArgumentError(f"{self.name}: give settings={{{error.name!r}: ...}}") from error
-                where = f" ({', '.join(f'{x.dtype} {tuple(x.shape)}' for x in inputs)})"
-                raise AssertionError(f"{self.name}: its forward fails: AttributeError: {error}{where}") from error
-            except FunctionError:  # it breaks a rule, whatever the inputs are
-                raise
-            except (*FROM_FORWARD, ZeroDivisionError) as error:
-                self.refused = f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
-                return False
-            if not any(sizes) and any(y.ndim for y in results):
-                return False
-            return all(np.isfinite(y.array).all() for y in results) and not (backward and _fails(function, inputs))
+        try:
+            results = tensors_in(function(*inputs))
+        except AttributeError as error:
+            if isinstance(error.obj, Function):
+                raise ArgumentError(f"{self.name}: give settings={{{error.name!r}: ...}}") from error
+            where = f" ({', '.join(f'{x.dtype} {tuple(x.shape)}' for x in inputs)})"
+            raise AssertionError(f"{self.name}: its forward fails: AttributeError: {error}{where}") from error
+        except FunctionError:  # it breaks a rule, whatever the inputs are
+            raise
+        except (*FROM_FORWARD, ZeroDivisionError) as error:
+            self.refused = f" ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
+            return False
+        if not any(sizes) and any(y.ndim for y in results):
+            return False
+        return all(np.isfinite(y.array).all() for y in results) and not (backward and _fails(function, inputs))
 
     def _is_scalar(self, function: Callable[..., Any], family: ShapeFamily, domains: Sequence[Domain]) -> bool:
         """Whether the result is 0-d although the inputs aren't, as that of a loss."""
         sizes = family.examples[-1]
-        with without_warnings():
-            arrays = [_resized(d.values(), size) for d, size in zip(domains, sizes, strict=True)]
-            out = function(*for_gradients(self.op, arrays))
+        arrays = [_resized(d.values(), size) for d, size in zip(domains, sizes, strict=True)]
+        out = function(*for_gradients(self.op, arrays))
         return any(sizes) and not any(y.ndim for y in tensors_in(out))
 
 

@@ -75,16 +75,20 @@ def check_laws(case: C, laws: Sequence[Law[C]]) -> None:
     """Check each law on one example. Raise AssertionError, or GradcheckError, that names the operation and the law."""
     with without_warnings():
         for law in laws:
-            case.begin(law.__name__)
-            try:
-                law(case)
-            except (AssertionError, GradcheckError) as error:
-                error.args = (_broken(case, law, error),)
-                raise
-            except HypothesisException:
-                raise
-            except Exception as error:
-                raise AssertionError(_raised(case, law, error)) from error
+            _check_law(case, law)
+
+
+def _check_law(case: C, law: Law[C]) -> None:
+    case.begin(law.__name__)
+    try:
+        law(case)
+    except (AssertionError, GradcheckError) as error:
+        error.args = (_broken(case, law, error),)
+        raise
+    except HypothesisException:
+        raise
+    except Exception as error:
+        raise AssertionError(_raised(case, law, error)) from error
 
 
 def _broken(case: C, law: Law[C], error: AssertionError | GradcheckError) -> str:
@@ -189,12 +193,11 @@ class _Seen:
 
     def add(self, case: Case) -> None:
         """Add an example that obeys every law."""
-        with without_warnings():
-            self.classes.update(cls.__name__ for cls in case.classes)
-            if self.differentiates:
-                if not self.count or self.not_compared:
-                    self.not_compared = case.not_compared()
-                self.undefined.extend(_undefined(case))
+        self.classes.update(cls.__name__ for cls in case.classes)
+        if self.differentiates:
+            if not self.count or self.not_compared:
+                self.not_compared = case.not_compared()
+            self.undefined.extend(_undefined(case))
         self.count += 1
         shapes = [tuple(x.shape) for x in getattr(case, "given", case.inputs) if isinstance(x, Tensor)]
         self.largest = max([self.largest, *shapes], key=lambda shape: (math.prod(shape), len(shape)))
@@ -221,14 +224,15 @@ def check_for_all(name: str, cases: st.SearchStrategy[C], laws: Sequence[Law[C]]
 
     def every_example_obeys(case: C) -> None:
         nonlocal laws_held
-        with schedule.running(case):
-            for law in laws_held:
-                try:
-                    check_laws(case, [law])
-                except (AssertionError, GradcheckError):
-                    laws_held = [law]  # hypothesis shrinks the example for this law alone
-                    raise
-        seen.add(case)
+        with without_warnings():
+            with schedule.running(case):
+                for law in laws_held:
+                    try:
+                        _check_law(case, law)
+                    except (AssertionError, GradcheckError):
+                        laws_held = [law]  # hypothesis shrinks the example for this law alone
+                        raise
+            seen.add(case)
         on_example.get()()
 
     # Part of the key under which hypothesis stores failures: others' would be replayed, and wouldn't be shrunk.
