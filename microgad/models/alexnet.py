@@ -12,7 +12,9 @@ from .builders import builder
 class AlexNet(Module):
     """(N, 3, H, W) -> (N, num_classes) for H, W ≥ 63. Source: torchvision.models.AlexNet.
 
-    >>> torch.models.AlexNet(num_classes=10).classifier[6]
+    >>> with torch.device("meta"):  # weights without memory
+    ...     net = torch.models.AlexNet(num_classes=10)
+    >>> net.classifier[6]
     Linear(in_features=4096, out_features=10, bias=True)
     """
 

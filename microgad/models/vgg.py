@@ -14,7 +14,9 @@ class VGG(Module):
 
     (N, 3, H, W) -> (N, num_classes). Source: torchvision.models.VGG.
 
-    >>> torch.models.VGG(nn.Identity(), num_classes=10, init_weights=False).classifier[6]
+    >>> with torch.device("meta"):  # weights without memory
+    ...     net = torch.models.VGG(nn.Identity(), num_classes=10, init_weights=False)
+    >>> net.classifier[6]
     Linear(in_features=4096, out_features=10, bias=True)
     """
 
