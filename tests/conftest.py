@@ -165,8 +165,12 @@ def cuda() -> Iterator[None]:
 
 @pytest.fixture
 def no_garbage_collection() -> Iterator[None]:
-    """Disable the garbage collector, so that only reference counting frees objects."""
+    """Disable the garbage collector, so that only reference counting frees objects.
+
+    A collection by the test looks at what the test makes alone.
+    """
     gc.collect()
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()

@@ -374,6 +374,7 @@ def test_a_base_forgets_views_that_were_freed(n):
     assert len(x._links.views) <= 8 * len(views)
 
 
+@pytest.mark.usefixtures("no_garbage_collection")
 @pytest.mark.parametrize(
     ("take", "most"), [(torch.unbind, 1), (lambda x: x.split(1), 2), (lambda x: [x[i] for i in range(len(x))], 2)]
 )
