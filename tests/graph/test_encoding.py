@@ -236,7 +236,7 @@ def test_modules_named_by_a_file_are_not_imported():
 
 @pytest.mark.parametrize("kind", ["chain", "graph"])
 def test_very_long_tapes_come_back(kind, pytestconfig, tmp_path):
-    n = 1_000_000 if pytestconfig.getoption("--thorough") else 20_000
+    n = 1_000_000 if pytestconfig.getoption("--thorough") else 5_000
     rng = np.random.default_rng(0)
     x = torch.ones(1, requires_grad=True)
     tensors = [x]
