@@ -87,7 +87,7 @@ def test_the_mean_of_many_squares_keeps_its_digits(n):
 
 @pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
 def test_a_row_of_millions_is_normalized_precisely(norm):
-    x = np.random.default_rng(0).standard_normal(1 << 23).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal(1 << 22).astype(np.float32)
     double = x.astype(np.float64)
     centered = double - double.mean() if norm is F.layer_norm else double
     found = norm(torch.tensor(x), x.shape, eps=0).array
