@@ -29,7 +29,8 @@ ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQ", np.minimum: "ilqILQ"}  # dt
 ALL = slice(None)
 INT64, UINT64 = np.dtype("int64"), np.dtype("uint64")
 greatest = np.maximum.reduce  # on the CPU it has half of the overhead of `max`
-BASIC = frozenset((int, slice, type(None), type(...)))
+ROWS = frozenset((int, slice))
+BASIC = ROWS | {type(None), type(...)}
 
 
 def all_in_range(indices: Array, count: int) -> bool:
@@ -197,6 +198,8 @@ def take(x: Array, index: Any) -> Array:
         if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, index.size):
             return x.take(index)  # it copies an x that isn't contiguous
         return layouts.contiguous(x[fast_numpy.unraveled(index, x.shape)])
+    if len(index) == 2 and index[1] is ... and type(index[0]) in ROWS:  # the usual case: nothing else is to be asked
+        return x[index]
     if BASIC.issuperset(map(type, index)) or is_basic(index):
         view = x[index]
         if None in index:  # NumPy gives new axes the stride 0; a reshape mostly gives them PyTorch's strides
