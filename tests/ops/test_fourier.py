@@ -50,6 +50,40 @@ def test_float32_gives_complex64_and_windows_of_float32():
     assert torch.fft.fftfreq(100, 0.3)[3] == torch.tensor(3.0) * (1 / 30) != torch.tensor(3 * (1 / 30))
 
 
+def cosines(*weights):
+    return lambda n, size: sum((-1) ** k * w * np.cos(2 * np.pi * k * n / size) for k, w in enumerate(weights))
+
+
+WINDOWS = {  # of n = 0, ..., M - 1 and the size M - 1, or M of a periodic window
+    "hann": cosines(0.5, 0.5),
+    "hamming": cosines(0.54, 0.46),
+    "blackman": cosines(0.42, 0.5, 0.08),
+    "nuttall": cosines(0.3635819, 0.4891775, 0.1365995, 0.0106411),
+    "bartlett": lambda n, size: 1 - abs(2 * n / size - 1),
+    "cosine": lambda n, size: np.sin(np.pi * (n + 0.5) / (size + 1)),
+    "exponential": lambda n, size: np.exp(-abs(n - size / 2)),
+    "gaussian": lambda n, size: np.exp(-((n - size / 2) ** 2) / 2),
+    "kaiser": lambda n, size: np.i0(12 * np.sqrt(1 - (2 * n / size - 1) ** 2)) / np.i0(12),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_windows_equal_their_definitions(name):
+    for m in (0, 1, 2, 7, 8):
+        for symmetric in (True, False):
+            expected = WINDOWS[name](np.arange(m), m - 1 if symmetric else m) if m > 1 else np.ones(m)
+            found = [getattr(torch.signal.windows, name)(m, sym=symmetric, dtype=torch.float64)]
+            if older := getattr(torch, f"{name}_window", None):
+                found += [older(m, not symmetric, dtype=torch.float64), older(m, not symmetric, dtype=torch.float16)]
+            for x in found:
+                np.testing.assert_allclose(x.cpu().numpy(), expected, atol=1e-12 if x.dtype == torch.float64 else 2e-3)
+
+
+def test_an_exponential_window_may_begin_at_its_center():
+    found = torch.signal.windows.exponential(4, center=0.0, tau=2.0, sym=False, dtype=torch.float64)
+    np.testing.assert_allclose(found.cpu().numpy(), np.exp(-np.arange(4) / 2))
+
+
 @pytest.mark.parametrize("window", [torch.signal.windows.hann, torch.signal.windows.cosine])
 def test_the_length_of_a_window_is_an_integer(window):
     assert len(window(np.int64(4))) == len(window(torch.tensor(4))) == 4
