@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -106,8 +107,9 @@ def test_pytree_flatten_and_unflatten() -> None:
     assert tree_map(lambda x: x + 1, [torch.Size([2, 3])]) == [(3, 4)]
     for kind in (int, (int, bytes), int | bytes, lambda x: x == 1):
         assert tree_map_only(kind, str, [1, "a", 2.0]) == ["1", "a", 2.0]
-    with pytest.raises(ValueError, match="has length 1 but the spec refers to a pytree that holds 6"):
-        tree_unflatten([1], spec)
+    for n in (1, 7):
+        with pytest.raises(ValueError, match=f"has length {n} but the spec refers to a pytree that holds 6"):
+            tree_unflatten([1] * n, spec)
 
 
 Point = namedtuple("Point", "x y")
@@ -127,6 +129,18 @@ def test_functions_of_pytree_by_container(name: str, tree: Any, context: Any) ->
     assert flatten(tree) == ([1, 2], context)
     assert unflatten([1, 2], context) == tree
     assert ([value for _, value in with_keys(tree)[0]], with_keys(tree)[1]) == ([1, 2], context)
+
+
+def test_classes_that_are_registered_as_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pytree, "SUPPORTED_NODES", dict(_pytree.SUPPORTED_NODES))
+    Item = dataclasses.make_dataclass("Item", ["x", "y", ("name", str, "")])
+    _pytree.register_dataclass(Item, field_names=["x", "y"], drop_field_names=["name"])
+    found = _pytree.tree_leaves_with_path([Item(None, 2, "a")])
+    assert [(_pytree.keystr(path), leaf) for path, leaf in found] == [("[0].y", 2)]
+    with pytest.raises(ValueError, match="already registered"):
+        _pytree.register_dataclass(Item, field_names=["x", "y"], drop_field_names=["name"])
+    _pytree.register_pytree_node(Point, lambda p: ([p.x], p.y), lambda leaves, y: Point(*leaves, y))
+    assert tree_map(lambda x: x + 1, Point(1, 2)) == (2, 2)
 
 
 def test_pytree_structures_paths_and_predicates() -> None:
