@@ -225,6 +225,14 @@ def test_augmix_draws_weights_for_each_image(module):
     assert len({tuple(image.flatten().tolist()) for image in mixed}) == 3
 
 
+def test_color_jitter_v2_takes_none_for_no_change():
+    jitter = transforms.v2.ColorJitter(None, contrast=0.5, saturation=None)
+    assert repr(jitter) == "ColorJitter(contrast=(0.5, 1.5))"
+    assert (jitter.brightness, jitter.saturation, jitter.hue) == (None, None, None)
+    with pytest.raises(TypeError, match="brightness should be a single number"):
+        transforms.ColorJitter(None)
+
+
 def test_transforms_v2_traverse_samples_as_pytrees():
     """A subclass of dict that isn't registered as one is a leaf."""
 

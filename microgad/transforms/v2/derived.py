@@ -131,6 +131,13 @@ RandomEqualize = to_v2(random_color.RandomEqualize, "p", F.equalize)
 _COLORS = ("brightness", "contrast", "saturation", "hue")
 
 
+def _set_colors(
+    self: Any, brightness: Any = None, contrast: Any = None, saturation: Any = None, hue: Any = None
+) -> None:
+    given = (brightness, contrast, saturation, hue)
+    random_color.ColorJitter.__init__(self, *(0 if x is None else x for x in given))
+
+
 def _draw_colors(self: Any, flat_inputs: list[Any]) -> dict[str, Any]:
     order, *factors = self.get_params(*(getattr(self, name) for name in _COLORS))
     return {"fn_idx": order} | {f"{name}_factor": x for name, x in zip(_COLORS, factors, strict=True)}
@@ -147,5 +154,5 @@ def _change_colors(self: Any, inpt: Any, params: dict[str, Any]) -> Any:
 ColorJitter = to_v2(
     random_color.ColorJitter,
     " ".join(_COLORS),
-    body={"make_params": _draw_colors, "transform": _change_colors},
+    body={"__init__": _set_colors, "make_params": _draw_colors, "transform": _change_colors},
 )
