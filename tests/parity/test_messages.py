@@ -136,6 +136,9 @@ T.func.jvp(T.sin, (T.ones(2),), (T.ones(2),), has_aux=True); T.func.jacfwd(lambd
 T.func.jvp(lambda x: T.ones(2), (T.ones(2),), (T.ones(2),), strict=True)
 T.func.linearize(T.sin, T.ones(2))[1](T.ones(3)); T.func.linearize(T.sin, T.ones(2))[1](T.ones(2).double())
 T.func.linearize(T.sin, T.ones(2))[1]([T.ones(2)])
+T.multinomial(T.tensor([-1.0, 2]), 1); T.multinomial(T.ones(3) / 0, 2); T.multinomial(T.zeros(3), 1)
+T.multinomial(T.ones(3), 5); T.multinomial(T.ones(3), 0); T.multinomial(T.ones(2, 2, 2), 1)
+T.distributions.Categorical(T.zeros(2) / 0, validate_args=False).sample()
 """
 
 
