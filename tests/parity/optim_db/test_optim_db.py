@@ -37,12 +37,14 @@ ignore_warnings = pytest.mark.filterwarnings("ignore")
 def configurations(name: str, dtype: str) -> list[tuple[dict[str, Any], int]]:
     """All sets of arguments and the steps for each.
 
-    In float32 also those with foreach and fused, which microgad ignores, on and off.
+    In float32 also those with foreach and fused, which microgad ignores.
     """
     found = _get_optim_inputs_including_global_cliquey_kwargs("cpu", None, INFOS[name], skip=("differentiable",))
     plain = [each.kwargs for each in INFOS[name].optim_inputs_func("cpu")] + MORE_OPTIONS.get(name, [])
-    with_switches = [each.kwargs for each in found if not isinstance(each.kwargs.get("lr"), torch.Tensor)]
-    more = [(options, FEWER_STEPS) for options in with_switches] if dtype == "float32" else []
+    switched = [each.kwargs for each in found if "fused" in each.kwargs]
+    switched = [options for options in switched if not isinstance(options.get("lr"), torch.Tensor)]
+    switched += [{"foreach": True}] * ("foreach" in INFOS[name].supported_impls)  # PyTorch's inputs on a CPU lack it
+    more = [(options, FEWER_STEPS) for options in switched] if dtype == "float32" else []
     return [(options, STEPS) for options in plain] + more
 
 
