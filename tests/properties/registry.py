@@ -37,7 +37,7 @@ from microgad.testing.laws.case import Case
 from microgad.testing.laws.runner import Law, ThoroughnessSchedule, check_laws, for_all
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
-THOROUGH = 25  # examples that are checked by every law; expensive laws check only some of the others
+THOROUGH = 4  # examples that are checked by every law; expensive laws check only some of the others
 REACHING = 20  # examples, among which every class of a test must appear
 
 
