@@ -53,7 +53,7 @@ TRANSFORMS = {
     "sharpness": lambda t: t.RandomAdjustSharpness(2.5),
     "autocontrast": lambda t: t.RandomAutocontrast(),
     "equalize": lambda t: t.RandomEqualize(),
-    "elastic": lambda t: t.ElasticTransform(alpha=30.0, sigma=2.0),
+    "elastic": lambda t: t.ElasticTransform(alpha=30.0, sigma=1.9, fill=(7,)),
     "elastic_of_two_sigmas": lambda t: t.ElasticTransform([20.0, 40.0], [1.0, 3.0], t.InterpolationMode.NEAREST),
     "resize": lambda t: t.Resize(11),
     "resize_up": lambda t: t.Resize((40, 31)),
@@ -176,6 +176,13 @@ def test_reprs_of_other_transforms_are_torchvisions(name):
 def test_random_erasing_draws_as_torchvisions(options):
     planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
     check(lambda t: t.RandomErasing(**options), microgad.tensor(planes), torch.tensor(planes), 1e-6)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_each_channel_may_have_its_fill(mode):
+    planes = np.random.default_rng(1).random((3, 17, 23), np.float32)
+    rotation = lambda t: t.RandomRotation(30, t.InterpolationMode(mode), fill=(0.1, 0.5, 0.9))  # noqa: E731
+    check(rotation, microgad.tensor(planes), torch.tensor(planes), 1e-5)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "I", "F", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])

@@ -85,6 +85,7 @@ def test_gradients_flow_through_a_batch() -> None:
 
 
 def test_default_collate_of_mixed_dtypes_and_of_tensors_with_gradients() -> None:
+    assert default_collate([np.arange(2), np.ones(2, np.float32)]).dtype == microgad.float32  # float64 in NumPy
     mixed = default_collate([microgad.tensor([1]), microgad.tensor([0.5])])
     assert (mixed.dtype, mixed.tolist()) == (microgad.float32, [[1], [0.5]])
     x = microgad.ones(2, requires_grad=True)
@@ -181,6 +182,7 @@ def test_samplers_draw_as_many_samples_as_they_say() -> None:
     twice = [[*RandomSampler(range(5), True, 40, generator())] for _ in range(2)]
     assert twice[0] == twice[1]
     assert (len(twice[0]), {*twice[0]}) == (40, {0, 1, 2, 3, 4})
+    assert WeightedRandomSampler([0.1, 0.2], 2).weights.tolist() == [0.1, 0.2]  # in float64
     assert sorted(SubsetRandomSampler([30, 10, 20])) == [10, 20, 30]
     assert sorted(WeightedRandomSampler([1.0, 0.0, 2.0], 2, replacement=False)) == [0, 2]
 
