@@ -291,7 +291,7 @@ def test_worker_processes_of_an_iterable_dataset(batch_size: Any) -> None:
 BATCHES: list[Any] = [
     [1, 2], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [(1, 2.0), (3, 4.0)], [[1, "a"], [2, "b"]],
     [{"a": 1, "b": [1, 2]}, {"a": 2, "b": [3, 4]}], [OrderedDict(a=1), OrderedDict(a=2)],
-    [Point(1, 2.0), Point(3, 4.0)],
+    [Point(1, 2.0), Point(3, 4.0)], [{"a": 1}, {"a": 2, "b": 3}],
     [defaultdict(int, a=1), defaultdict(int, a=2)], [np.arange(3), np.arange(3)], [np.float32(1), np.float32(2)],
     [np.int8(1), np.int8(2)], [np.bool_(True), np.bool_(False)], [np.array(1.5), np.array(2.5)], [(), ()],
     [MappingProxyType({"a": 1})] * 2, [UserList([1, "a"])] * 2, [deque([1, 2])] * 2, [range(2)] * 2,
