@@ -272,3 +272,13 @@ def test_without_pillow_an_error_names_the_extra(monkeypatch):
     with pytest.raises(ImportError, match=r"images need the package pillow: pip install 'microgad\[images\]'"):
         transforms.ToPILImage()(microgad.zeros(1, 2, 2))
     assert transforms.RandomHorizontalFlip(1.0)(microgad.tensor([[[1, 2]]])).tolist() == [[[2, 1]]]
+
+
+def test_crops_beyond_the_image_and_images_in_two_batch_dimensions() -> None:
+    F = transforms.functional
+    x = microgad.arange(48.0).reshape(2, 2, 1, 3, 4)
+    for top, left in ((-5, -7), (-5, 1), (4, -7), (9, 9)):
+        assert microgad.equal(F.crop(x[0], top, left, 2, 3), microgad.zeros(2, 1, 2, 3))
+    assert microgad.equal(F.crop(x, -1, 3, 2, 2)[..., 1, :], F.pad(x, 1)[..., 1, 4:])
+    assert F.resize(x, (1, 2)).shape == (2, 2, 1, 1, 2)
+    assert microgad.equal(F.resize(x, (1, 2))[1, 0], F.resize(x[1, 0], (1, 2)))
