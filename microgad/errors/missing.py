@@ -30,11 +30,12 @@ REASONS = {
         Tensor.reinforce Tensor.volatile Tensor.resize Tensor.resize_as Tensor.storage_type nn.Container
         nn.modules.Container *DataPipe *DataChunk *datapipe* utils.data.*validation* utils.data.non_deterministic
         nn.utils.rnn.PackedSequence_ nn.utils.rnn.bind *NestedIOFunction *.BackwardCFunction
-        *.FunctionMeta *.enforce_grad_layout_policy
+        *.FunctionMeta
         nn.parameter.UninitializedTensorMixin *Storage Storage* autocast_*crement_nesting Tensor.index *slice_inverse
         nn.functional.Broadcasting* nn.functional.DType nn.functional.GRID_SAMPLE*
         nn.functional.assert_* nn.functional.boolean_dispatch *_notes serialization.StorageType
     """,
+    "the gradient of a leaf has the leaf's strides": "*.enforce_grad_layout_policy",
     "programs run as they are; microgad.trace(model, *inputs) gives the graph of a call": """
         fx* export* _dynamo.explain _dynamo.export
     """,
@@ -60,12 +61,12 @@ REASONS = {
         utils.checkpoint.GraphExecGroup utils.checkpoint.SAC* utils.checkpoint.Selective*
         utils.checkpoint.create_selective* utils.checkpoint.CheckpointPolicy
         utils.checkpoint.DefaultDeviceType cpu.Event
-        utils.dlpack.DLDeviceType utils.hooks.* fft.Tensor
+        utils.dlpack.DLDeviceType utils.hooks.* fft.Tensor autograd.graph.region_*
         nn.attention.* profiler.* nn.functional.TYPE_CHECKING cpu.get_capabilities
     """,
     "one process computes on one device; nn.DataParallel calls its module, DataLoader has workers": """
         distributed* *DistributedDataParallel* *parallel_apply nn.parallel.* futures* *multiprocessing* *nccl*
-        autograd.graph.region_* autograd.graph.set_override* autograd.graph.set_warn*
+        autograd.graph.set_override* autograd.graph.set_warn*
     """,
     'arrays are on the CPU, NumPy\'s, or on a GPU, CuPy\'s: torch.device("cpu") and torch.device("cuda")': """
         *xpu *xpu.* *.ipu *mtia* *_ipu* *_xla* *_xpu* *hpu* mps.* backends.* *vulkan* AcceleratorError

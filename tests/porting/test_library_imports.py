@@ -269,6 +269,8 @@ def test_names_for_comparisons_and_annotations() -> None:
     with pytest.raises(AttributeError, match=r"no fx\.symbolic_trace: programs run as they are; microgad\.trace\("):
         torch.fx.symbolic_trace  # noqa: B018
     assert "register_forward_hook" in missing.reason("torchvision.models.feature_extraction.create_feature_extractor")
+    assert "compiler" in missing.reason("autograd.graph.region_activation_memory_budget")
+    assert "strides" in missing.reason("autograd.enforce_grad_layout_policy")
     assert not isinstance(x, (torch.fx.GraphModule, torch._dynamo.eval_frame.OptimizedModule, torch.Future))
     assert torch.utils.data.DataLoader[int].__origin__ is torch.utils.data.DataLoader
     for unavailable in (torch.PyTorchFileReader, torch.cuda.CUDAGraph, torch.distributed.DeviceMesh):
