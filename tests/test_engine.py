@@ -86,10 +86,9 @@ def test_a_second_backward_passes_where_nothing_but_numbers_is_kept() -> None:
 
 def test_a_second_backward_passes_through_what_does_not_depend_on_its_inputs_values() -> None:
     x = torch.full((2, 2), 0.5, requires_grad=True)
-    for y in (torch.bernoulli(x), torch.poisson(x), torch.normal(x, 1.0), torch.normal(1.0, x), x.matrix_power(0)):
-        for _ in range(2):
-            y.sum().backward()
-    assert x.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    for y in 2 * (torch.bernoulli(x), torch.poisson(x), torch.normal(x, 1.0), torch.normal(1.0, x), x.matrix_power(0)):
+        y.sum().backward()
+    assert not x.grad.any()
 
 
 def test_retain_graph_allows_a_second_backward() -> None:

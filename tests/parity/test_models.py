@@ -29,11 +29,10 @@ RUN_NETWORKS = [
     ("googlenet", 32),
     ("mnasnet0_5", 32),
     ("regnet_y_400mf", 32),
-    ("swin_t", 32),
 ]
 BUILT_NETWORKS = ["resnet50", "squeezenet1_0", "resnext50_32x4d", "wide_resnet50_2", "densenet169", "resnet34",
          "mobilenet_v3_large", "shufflenet_v2_x1_5", "efficientnet_b2", "efficientnet_v2_s",
-         "mnasnet1_3", "swin_b", "swin_v2_s", "maxvit_t"]  # fmt: skip
+         "mnasnet1_3", "swin_t", "swin_b", "swin_v2_s", "maxvit_t"]  # fmt: skip
 
 
 def shapes(net):
@@ -167,7 +166,8 @@ def test_missing_weights_raise_instead_of_downloading(options):
         match=r"ResNet18_Weights.IMAGENET1K_V1 would be downloaded.*put resnet18-f37072fd\.pth into",
     ):
         models.resnet18(**options)
-    assert models.resnet18(weights=None, **SMALL).fc.out_features == 7
+    with microgad.device("meta"):
+        assert models.resnet18(weights=None, **SMALL).fc.out_features == 7
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated since 0.13")
