@@ -63,8 +63,10 @@ if __name__ == "__main__":
     except Exception as error:
         print(type(error).__name__)
     fork = {"nprocs": 2, "start_method": "fork"}  # which takes less time
+    waiting = mp.start_processes(waits_for_one_that_fails, (mp.get_context("fork").Event(),), join=False, **fork)
+    waiting.processes[1].join()
     try:
-        mp.start_processes(waits_for_one_that_fails, (mp.get_context("fork").Event(),), **fork)
+        waiting.join()
     except mp.ProcessExitedException as error:
         print(error, error.exit_code)
     try:

@@ -66,8 +66,9 @@ class ProcessContext:
         Raises ProcessRaisedException or ProcessExitedException.
         """
         running = {process.sentinel: process for process in self.processes if process.exitcode is None}
-        for sentinel in wait(list(running), timeout):
-            running[sentinel].join()
+        if not any(process.exitcode for process in self.processes):  # or the others may wait for one that failed before
+            for sentinel in wait(list(running), timeout):
+                running[sentinel].join()
         failed = next((i for i, process in enumerate(self.processes) if process.exitcode), None)
         if failed is None:
             return all(process.exitcode is not None for process in self.processes)
