@@ -93,7 +93,7 @@ def check_examples(entry, examples, full):
 
 @pytest.mark.parametrize("entry", DIFFERENTIABLE, ids=lambda entry: entry.name)
 def test_right_derivatives_pass(entry, pytestconfig):
-    check_examples(entry, EXAMPLES if pytestconfig.getoption("--thorough") else 4, full=False)
+    check_examples(entry, EXAMPLES if pytestconfig.getoption("--thorough") else 2, full=False)
 
 
 @pytest.mark.parametrize("entry", DIFFERENTIABLE[::8], ids=lambda entry: entry.name)
