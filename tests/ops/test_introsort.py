@@ -38,7 +38,7 @@ def both_agree(monkeypatch, f, *args):
 
 
 @pytest.mark.parametrize("kind", ["int64", "uint8", "bool", "float32", "float16"])
-@pytest.mark.parametrize("n", [4, 20, 40, 132, 1000])
+@pytest.mark.parametrize("n", [4, 20, 40, 132, 400])
 def test_equal_elements_are_ordered_as_in_plain_python(rng, monkeypatch, kind, n):
     x = rows(rng, n, kind)
     for descending in (False, True):
