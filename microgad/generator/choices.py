@@ -130,22 +130,22 @@ def _check_multinomial(probabilities: NDArray[Any], num_samples: int, replacemen
     """Raise RuntimeError for bad arguments of multinomial."""
     check_floating("multinomial", probabilities, "probabilities", RuntimeError)
     if probabilities.ndim not in (1, 2):
-        raise RuntimeError(f"prob_dist must be 1 or 2 dim, (K,) or (N, K), but has shape {probabilities.shape}")
+        raise RuntimeError(f"multinomial: prob_dist must be 1 or 2 dim, but has shape {probabilities.shape}")
     categories = probabilities.shape[-1]
     if num_samples < 1:
-        raise RuntimeError(f"cannot sample n_sample <= 0 samples: num_samples is {num_samples}")
+        raise RuntimeError(f"multinomial: cannot sample n_sample <= 0 samples: num_samples is {num_samples}")
     if categories > 2**24:
-        raise RuntimeError(f"number of categories cannot exceed 2^24, but there are {categories}")
+        raise RuntimeError(f"multinomial: number of categories cannot exceed 2^24, but there are {categories}")
     if num_samples > categories and not (replacement and categories):
         raise RuntimeError(
-            f"cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} of {categories}; "
-            "pass replacement=True to draw one more than once"
+            "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
+            f"{num_samples} of {categories}; pass replacement=True to draw one more than once"
         )
     if probabilities.size <= SMALL_LOOP:
         rows = probabilities.reshape(-1, categories).tolist()
         if all(min(row) >= 0 and 0 < sum(row) < math.inf for row in rows):
             return
     if not (np.isfinite(probabilities) & (probabilities >= 0)).all():
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        raise RuntimeError("multinomial: probability tensor contains either `inf`, `nan` or element < 0")
     if not (probabilities > 0).any(-1).all():
-        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0): a row has no entry above 0")
+        raise RuntimeError("multinomial: invalid multinomial distribution (sum of probabilities <= 0) in a row")
