@@ -52,13 +52,19 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
     if high - low > limit:
         raise RuntimeError(f"uniform_ expects to-from <= {limit:g}, but found to={high:g} and from={low:g}")
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
-    end, rounds = array.dtype.type(high), (start, width) != (0, 1) or working != array.dtype
+    end, centered = array.dtype.type(high), start == -width / 2 != 0
+    rounds = not centered or working is not array.dtype
     exact = array.size > FEW and array.dtype == np.float32 and start != 0 and _is_exact_in_double(width, start)
     if exact:
         rounds = bool(np.float32(start + width * (1 - 2.0**-24)) == end)  # the largest number drawn
 
     def draw(part: Array) -> None:
-        if exact:
+        if centered:  # as the bounds ±b of layers' weights
+            numbers = source.uniform(part.size, working)
+            numbers -= 0.5  # exact, so that only the product is rounded
+            numbers *= width
+            part[...] = numbers
+        elif exact:
             words = source.random32(part.size)
             words &= LOW_24
             numbers = words.view(np.int32).astype(np.float64)
