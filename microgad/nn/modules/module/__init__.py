@@ -150,7 +150,9 @@ class Module(hooks.ModuleHooks, ModuleConversion):
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
-        kind = next((kind for kind in (Parameter, Module, Buffer) if isinstance(value, kind)), None)
+        kind = None
+        if isinstance(value, (Tensor, Module)):  # asked first, since to look for marks takes longer
+            kind = next((kind for kind in (Parameter, Module, Buffer) if isinstance(value, kind)), None)
         if "_modules" not in own:
             if kind is not None:
                 many = "parameters" if kind is Parameter else kind.__name__.lower()
