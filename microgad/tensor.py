@@ -114,6 +114,7 @@ class Tensor(Methods):
 
     @requires_grad.setter
     def requires_grad(self, wanted: bool) -> None:
+        leaves.check_leaf(self)  # even to set what it is, unlike requires_grad_
         Tensor.requires_grad_(self, wanted)  # a subclass's own method may set this property
 
     def backward(
@@ -138,8 +139,7 @@ class Tensor(Methods):
         arguments.check_bool("requires_grad_", requires_grad=requires_grad)
         if requires_grad == (self.node is not None and self.requires_grad):
             return self
-        if not self.is_leaf:
-            raise errors.GraphError("you can only change requires_grad flags of leaf variables; use detach()")
+        leaves.check_leaf(self)
         if requires_grad and self.array.dtype.kind not in "fc":
             said = f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             raise errors.DtypeError(said)

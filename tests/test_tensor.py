@@ -264,6 +264,10 @@ def test_requires_grad_needs_floating_point_leaves() -> None:
         torch.tensor([1], requires_grad=True)
     with pytest.raises(RuntimeError, match="leaf variables"):
         (torch.ones(1, requires_grad=True) * 2).requires_grad = False
+    result = torch.ones(1, requires_grad=True) * 2
+    assert result.requires_grad_() is result
+    with pytest.raises(RuntimeError, match="leaf variables"):  # as in PyTorch, though it is True already
+        result.requires_grad = True
 
 
 def test_dtypes_equal_numpy_s() -> None:

@@ -39,6 +39,15 @@ def leaf_of_new_array(tensor: Any) -> AccumulateGrad:
     return new
 
 
+def check_leaf(tensor: Any) -> None:
+    """Raise RuntimeError if the Tensor is an operation's result."""
+    if not tensor.is_leaf:
+        raise errors.GraphError(
+            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+            "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+        )
+
+
 def set_requires_grad(tensor: Any, wanted: bool) -> AccumulateGrad | None:
     """The node of a leaf Tensor after `requires_grad_(wanted)`.
 

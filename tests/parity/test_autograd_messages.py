@@ -41,6 +41,16 @@ def leaf(t: Any) -> Any:
 
 
 @programs
+def requires_grad_of_a_result(t, nn):
+    leaf(t).exp().requires_grad = True
+
+
+@programs
+def no_requires_grad_of_a_result(t, nn):
+    leaf(t).exp().requires_grad_(False)
+
+
+@programs
 def second_backward(t, nn):
     y = leaf(t).exp()
     y.sum().backward()
