@@ -210,6 +210,11 @@ def by_copy(function: F, formula: Callable[..., None] | None = None) -> F:
         plain = len(args) == count and options.keys() <= known
         if plain and formula is not None and update(method.__name__, formula, self, options.get("value", 1), *args):
             return self
+        if (dtype := options.get("dtype")) is not None and dtype != self.dtype:
+            raise errors.DtypeError(
+                f"{function.__name__}_: Bad in-place call: input tensor dtype {self.dtype} and output tensor dtype "
+                f"{dtype} should match"
+            )
         recorded = any(map(_on_graph, (self, *args, *options.values())))
         before = self.clone() if recorded else self  # backward may need the values that are about to be overwritten
         if self._links.base is not None and before.node is not None and before is not self:

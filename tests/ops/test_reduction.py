@@ -483,3 +483,10 @@ def test_products_of_many_rows_are_those_of_numpy(rng, dtype, n):
             with np.errstate(all="ignore"):
                 expected = view.prod(axis, np.result_type(dtype, float), keepdims=keepdim)
             np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scan", [torch.cumsum, torch.cumprod, torch.logcumsumexp, lambda x, dim: x.cummax(dim)[0]])
+def test_a_scan_of_a_number_is_no_view(scan):
+    y = scan(torch.tensor(2.0, requires_grad=True), 0)
+    assert not y._is_view()
+    y.detach_()

@@ -37,6 +37,8 @@ CALLS = """
     T.nn.functional.softshrink(v,-1.)
     T.nn.functional.softshrink(v.half(),7e4)
     v.atan2_(1)
+    v.float().cumsum_(0,dtype=T.float64)
+    i.cumprod_(0,dtype=T.int32)
     v.hypot_(1)
     v.igamma_(1)
     v.logical_or_(1)

@@ -11,6 +11,7 @@ from ...errors import DimError, KindError, ShapeError
 from ...function import Function
 from ...function.naming import node_name, with_torch_name
 from ...type_aliases import Tensor
+from ..movement import clone
 from ..movement.dims import wrap_dim, wrap_dims
 
 Dim = int | Sequence[int] | None
@@ -61,8 +62,8 @@ def apply_along(cls: type[Function], input: Tensor, axis: int) -> Tensor:
 
 
 def without_dimension(result: Tensor) -> Tensor:
-    """Reshape the result for a 0-d input, (1), to (). PyTorch has no such step: the node keeps the result's name."""
-    return with_torch_name(node_name(result.node) if result.node else "", result.reshape(()))
+    """Copy the result for a 0-d input, (1), to (). PyTorch has no such step: the node keeps the result's name."""
+    return with_torch_name(node_name(result.node) if result.node else "", clone(result.reshape(())))
 
 
 def at_least_1d(input: Tensor) -> Any:
