@@ -142,10 +142,10 @@ def _check_gradients(
 ) -> tuple[list[Function], list[Any], dict[int, Any]]:
     """Return the nodes of `tensors`, the gradients at them, and by id of its array the Tensor that each is."""
     grads = [None] * len(tensors) if grads is None else _sequence(grads)
-    if len(grads) != len(tensors):
+    if len(grads) < len(tensors):  # PyTorch ignores those for which there is no tensor
         raise gradient_errors.gradient_count(tensors, grads)
     roots, seeds, by_array = [], [], {}
-    for i, (tensor, g) in enumerate(zip(tensors, grads, strict=True)):
+    for i, (tensor, g) in enumerate(zip(tensors, grads, strict=False)):
         if (node := node_at(tensor)) is None:
             raise gradient_errors.no_root(i, tensor)
         shape, dtype = node.shape, node.dtype

@@ -158,3 +158,11 @@ def test_a_dual_level_under_no_grad_records_only_what_has_a_tangent():
         assert forward_ad.unpack_dual(z).tangent.tolist() == [3, 4]
         w.mul_(2)
     assert w.tolist() == [2, 2]
+
+
+def test_surplus_gradients_are_ignored_as_in_pytorch() -> None:
+    x = torch.ones(2, requires_grad=True)
+    (g,) = torch.autograd.grad(3 * x, x, (torch.ones(2), torch.ones(5)))
+    assert g.tolist() == [3, 3]
+    with pytest.raises(RuntimeError, match="got 2 tensors and 1 gradients"):
+        torch.autograd.grad((x.sum(), x.sum()), x, (torch.ones(()),))
