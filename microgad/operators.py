@@ -24,7 +24,9 @@ class Operator:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if "self" in kwargs:  # an operator's name for what functions call `input`
+            args = kwargs.pop("self"), *args
         return _function(self._name.split(".")[1], len(args))(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Operator:
