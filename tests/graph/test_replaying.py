@@ -248,10 +248,11 @@ def test_gradients_of_a_program_that_writes_to_its_parameters():
 
 V = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
 TABLE = torch.arange(12.0).reshape(4, 3).requires_grad_()
+ROWS = torch.arange(4.0)[:, None]
 OFF_THE_TAPE = {  # programs that read arrays which no operation on the tape computes
     "max": lambda h: h.max(1)[0],
     "indices of min": lambda h: h.min(1)[1] * 2,
-    "sort": lambda h: h.sort(0)[0] * torch.arange(4.0)[:, None],
+    "sort": lambda h: h.sort(0)[0] * ROWS,
     "topk": lambda h: h.topk(1)[0],
     "kthvalue": lambda h: h.kthvalue(2)[0],
     "median": lambda h: h.median(0)[0],
@@ -285,8 +286,29 @@ OFF_THE_TAPE = {  # programs that read arrays which no operation on the tape com
     "where": lambda h: h + torch.where(h > 0)[0].sum(),
     "a new leaf": lambda h: (h * 2).detach().requires_grad_().exp() * torch.arange(3.0),
     "a parameter": lambda h: nn.Parameter(h * 2).exp() * torch.arange(3.0),
+    "a view that is written to": lambda h: through_a_view(lambda x: x.add_(h)).sort(0)[0] * ROWS,
+    "a view that a Function marks dirty": lambda h: through_a_view(lambda x: Adding.apply(h, x)).argsort(0) * ROWS,
     "step of meta-learning": lambda h: penalty(lambda w: ((h @ w - h[:, 0] * 2) ** 2).mean()),
 }
+
+
+class Adding(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, h, total):
+        ctx.mark_dirty(total)
+        total += h
+        return h * 2, total
+
+    @staticmethod
+    def backward(ctx, grad, grad_total):
+        return grad * 2 + grad_total, grad_total
+
+
+def through_a_view(write):
+    total = torch.zeros(4, 3) * 1.0
+    view = total[:]
+    write(total)
+    return view
 
 
 def assigned(h, mask):
@@ -414,3 +436,15 @@ def test_edits_inside_a_function_that_is_called_again():
     expected = tape.replay().results
     for number in [op.number for op in tape if op.dtypes == ["float32"]]:
         assert_same(tape.replay(edits={number: lambda y: y + y - y}).results, expected)
+
+
+def test_edits_of_a_write_to_a_leaf_change_what_reads_it_later():
+    def program(h):
+        w = torch.zeros(4, 3, requires_grad=True)
+        with torch.no_grad():
+            w.add_(h)
+        return w.argsort(0) * ROWS
+
+    x = torch.arange(12.0).reshape(4, 3)
+    tape, expected = recorded_run(program, x), recorded_run(program, -x).replay().results[-1]
+    assert tape.replay(edits={("Add", 0): -x}).results[-1] == expected != tape.replay().results[-1]

@@ -40,7 +40,7 @@ class Again:
         if dtype is not None:
             cast = [x for x in self.tape.sources if x.array is not None and x.array.dtype != dtype]
             self.changed |= {x.number for x in cast if x.array.dtype.kind == dtype.kind}
-        self.memory: set[int] = set()  # ids of the arrays that own memory to which something changed was written
+        self.memory: dict[int, Any] = {}  # arrays that own memory in which something changed is, by their ids
         self.made: dict[int | None, list[Source]] = {}  # leaves by the operations of whose results they were made
         for source in self.tape.sources:
             self.made.setdefault(source.made_by, []).append(source)
@@ -87,7 +87,7 @@ class Again:
     def differs(self, at: Any) -> bool:
         """Whether the values of an Input, a Read or a Home differ from the recorded ones."""
         number = at.number if isinstance(at, (Home, Read)) else at.source
-        if number in self.changed or getattr(at, "written", None) in self.changed:
+        if number in self.changed:
             return True
         index = at.index if not isinstance(at, Home) else at.place if at.role == "result" else 0
         x = self.replaying.made.get((number, index))
@@ -101,10 +101,10 @@ class Again:
             self.changed.add(op.number)
         if op.number not in self.changed:
             return
-        if op.in_place:
-            self.memory.add(id(backend.owner(results[0].array)))
-            if op.inputs[0].source is not None:
-                self.changed.add(op.inputs[0].source)
+        owners = [backend.owner(x.array) for x in results]  # of an operation in place, views have its result
+        self.memory.update((id(x), x) for x in owners)
+        if op.in_place and op.inputs[0].source is not None:
+            self.changed.add(op.inputs[0].source)
         made = self.replaying.made
         same = all(x.source is None or made[x.source, x.index].array.shape == x.shape for x in op.inputs)
         if same and [x.array.shape for x in results] != op.shapes:
