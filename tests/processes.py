@@ -38,6 +38,13 @@ def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProc
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
 
 
+def output_of(code: str, *options: str, folder: Path | None = None) -> str:
+    """What code prints in a process of its own, which must end without an error."""
+    done = run(*options, "-c", code, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def run_module(module: str, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m module`, a command of microgad's, in a process of its own.
 

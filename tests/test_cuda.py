@@ -5,7 +5,6 @@ The tests with the fixture `cuda` run on the stand-in for CuPy in tests/strictar
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import microgad as torch
 from microgad import backend, errors, nn
 from microgad.ops.indexing import index_kernels
 
+from .processes import run
 from .strictarray import ndarray
 
 F = nn.functional
@@ -65,7 +65,7 @@ try:
 except RuntimeError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    done = run("-c", program, folder=tmp_path)
     assert done.stdout.startswith("[2.0, 2.0] False\ncuda: device 'cuda' needs CuPy"), done.stderr
 
 

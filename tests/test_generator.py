@@ -3,8 +3,6 @@
 import copy
 import io
 import pickle
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -32,6 +30,8 @@ from microgad.generator import (
 )
 from microgad.generator.choices import _shuffle_by_loop, _shuffle_by_sort
 from microgad.generator.fills import CHUNK, _add_to_odd, fma
+
+from .processes import output_of
 
 
 def seeded() -> Generator:
@@ -202,7 +202,7 @@ def test_a_new_generator_has_pytorchs_seed():
 
 def test_a_process_that_sets_no_seed_draws_differently_each_time():
     program = "import microgad as torch; print(torch.initial_seed(), torch.get_rng_state().tolist())"
-    first, second = (subprocess.check_output([sys.executable, "-c", program], text=True) for _ in range(2))
+    first, second = (output_of(program) for _ in range(2))
     assert first.split()[0] != second.split()[0]
     assert first.split()[1:] != second.split()[1:]
 
@@ -366,7 +366,7 @@ def test_a_generator_of_another_device_is_refused():
 
 def test_importing_does_not_load_numpy_random():
     program = "import sys, microgad.generator; assert 'numpy.random' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    output_of(program)
 
 
 def test_uniform_numbers_of_a_range_as_wide_as_the_dtype_are_finite():
@@ -448,4 +448,4 @@ if hasattr(os, "fork") and not (child := os.fork()):
 done.set()
 assert not hasattr(os, "fork") or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
+    output_of(program, "-W", "ignore")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -11,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import microgad
+
+from .processes import output_of, run
 
 PACKAGE = Path(microgad.__file__).parent
 
@@ -175,7 +176,7 @@ assert (x + x).tolist() == [2, 2] and (x @ x).item() == 2 and x.reshape(1, 2).su
 assert "microgad.ops.special" not in sys.modules and microgad.Tensor.erf is not None
 assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)["erf"] is microgad.erf
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+    output_of(code, folder=PACKAGE.parent)
 
 
 def test_an_import_leaves_few_objects() -> None:
@@ -185,12 +186,12 @@ def test_an_import_leaves_few_objects() -> None:
         "import gc, inspect, numpy.fft; gc.collect(); n = len(gc.get_objects())\n"  # it leaves out tuples of numbers
         f"import microgad; gc.collect(); assert len(gc.get_objects()) - n < {most}"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+    output_of(code, folder=PACKAGE.parent)
 
 
 def test_the_first_storage_of_a_program_has_its_tensors_elements() -> None:
     code = "import microgad; assert microgad.ones(2).storage().tolist() == [1, 1]"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parent)
+    output_of(code, folder=PACKAGE.parent)
 
 
 def test_importing_microgad_imports_nothing_optional() -> None:
@@ -199,10 +200,7 @@ import sys, microgad, microgad.nn
 assert not [name for name in sys.modules if name.startswith("microgad.testing")]
 print(*sorted({m.split('.')[0] for m in sys.modules}))
 """
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-    ).stdout
-    loaded = set(out.split())
+    loaded = set(output_of(code, folder=PACKAGE.parent).split())
     assert not loaded & {
         "graphviz",
         "pygraphviz",
@@ -239,9 +237,7 @@ loss.backward()
 optimizer.step()
 print(loss.item())
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
-    assert out.returncode == 0, out.stderr
-    assert 0 < float(out.stdout) < 10
+    assert 0 < float(output_of(code, folder=PACKAGE.parent)) < 10
 
 
 def test_the_engine_knows_no_operation() -> None:
@@ -299,6 +295,5 @@ def test_the_core_has_fewer_than_1500_lines_of_code() -> None:
 def test_the_doctests_of_a_file_run_alone() -> None:
     """As an editor runs them, also where the file has the name of a function that its package takes from it."""
     for file in ("microgad/ops/indexing/gather.py", "microgad/graph/tape.py"):
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", file]
-        out = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+        out = run("-m", "pytest", "-p", "no:cacheprovider", file, folder=PACKAGE.parent)
         assert out.returncode == 0, out.stdout

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import warnings
 
@@ -11,6 +9,8 @@ import numpy as np
 import pytest
 
 import microgad as torch
+
+from .processes import run
 
 pytestmark = pytest.mark.host("a GPU doesn't warn")
 NON_FINITE = [
@@ -114,5 +114,5 @@ def test_other_warnings_are_not_suppressed(warnings_are_errors):
 
 def test_import_and_operations_give_no_warning_in_a_new_process():
     program = "import microgad as torch; torch.zeros(1).log().sum().item(); torch.tensor([torch.inf, -torch.inf]).sum()"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    done = run("-W", "error", "-c", program)
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,8 +8,6 @@ import difflib
 import math
 import operator
 import pickle
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,8 @@ import pytest
 
 import microgad as torch
 from microgad.methods.unsupported import NAMES
+
+from .processes import run
 
 
 def test_an_in_place_write_to_a_kept_value_raises_in_backward() -> None:
@@ -304,7 +304,7 @@ def test_hasattr_does_not_search_for_the_nearest_name(owner: str, monkeypatch: p
 @pytest.mark.parametrize("name", ["zeross", "nn.Linar", "Tensor.bfloat16"])
 def test_the_nearest_name_is_suggested_once(name: str) -> None:
     program = f"import microgad as torch; torch.{name}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run("-c", program)
     assert done.stderr.splitlines()[-1].startswith(f"AttributeError: microgad has no {name}")
     assert done.stderr.count("the nearest name is") == 1
     assert "Did you mean" not in done.stderr
@@ -312,7 +312,7 @@ def test_the_nearest_name_is_suggested_once(name: str) -> None:
 
 def test_for_a_missing_method_python_makes_the_suggestion() -> None:
     program = "import microgad as torch; torch.zeros(1).reshap"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = run("-c", program)
     assert done.stderr.endswith("Did you mean: 'reshape'?\n")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import operator
 import pickle
-import subprocess
-import sys
 import textwrap
 from typing import Any
 
@@ -16,6 +14,8 @@ import microgad as torch
 from microgad import torch_function
 from microgad.nn import functional as F
 from microgad.porting.torch_modules import overrides
+
+from .processes import output_of
 
 pytestmark = pytest.mark.torch_function
 
@@ -274,7 +274,7 @@ def test_functions_are_wrapped_when_the_first_subclass_is_defined() -> None:
 
 
 def run(program: str) -> None:
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+    output_of(textwrap.dedent(program))
 
 
 DUCK = """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
 
 import microgad as torch
 from microgad import nn
+
+from ..processes import output_of
 
 
 @pytest.fixture
@@ -61,5 +62,4 @@ def test_networkx_and_pandas_are_imported_only_when_needed():
         "import sys, microgad as torch; torch.trace(torch.exp, torch.ones(1))\n"
         "print({'pandas', 'networkx'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    assert output_of(code) == "set()\n"

@@ -10,7 +10,6 @@ import io
 import operator
 import pkgutil
 import re
-import subprocess
 import sys
 import types
 import warnings
@@ -30,6 +29,7 @@ from microgad.ops.window.grid import _scatter_cells
 from microgad.testing.programs.program import execute
 from microgad.testing.strategies import programs
 
+from ..processes import run as run_python
 from .test_verifying import RandomTraining
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pytorch").glob("*.py"))
@@ -336,7 +336,7 @@ def test_a_saved_program_runs_without_microgad(tmp_path, monkeypatch):
     tape.program().save(tmp_path / "net.py")
     assert "microgad" not in re.sub("recorded by microgad", "", (tmp_path / "net.py").read_text())
     (tmp_path / "microgad.py").write_text("raise ImportError")
-    done = subprocess.run([sys.executable, str(tmp_path / "net.py")], capture_output=True, text=True, cwd=tmp_path)
+    done = run_python("net.py", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     grad = model[2].bias.grad
     assert f"gradient of 2.bias (1,) [{grad.item():.4f}"[:-3] in done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import warnings
 
@@ -10,6 +9,8 @@ import pytest
 
 import microgad as torch
 from microgad.graph import Graph, drawing, graph
+
+from ..processes import output_of
 
 
 @pytest.fixture
@@ -135,8 +136,7 @@ import microgad as torch
 drawn = torch.ones(2, requires_grad=True).exp().graph()
 print("Exp" in str(drawn), "Exp" in drawn.mermaid)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "True True\n"
+    assert output_of(program) == "True True\n"
 
 
 def test_drawing_warns_about_nothing(drawn, no_program, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 import microgad
 from microgad.graph import summary
 
+from ..processes import run
+
 torch = pytest.importorskip("torch")
 torchinfo = pytest.importorskip("torchinfo")
 COLUMNS = ("input_size", "output_size", "num_params", "params_percent", "kernel_size", "mult_adds", "trainable")
@@ -181,9 +183,6 @@ def test_errors_of_the_model_and_invalid_arguments():
 
 
 def test_programs_that_import_torchinfo_run():
-    import subprocess
-    import sys
-
     program = (
         "import microgad\n"
         "with microgad.as_torch():\n"
@@ -192,5 +191,5 @@ def test_programs_that_import_torchinfo_run():
         "    found = summary(torch.nn.Linear(2, 3), (1, 2), verbose=0, col_names=list(ColumnSettings))\n"
         "print(found.total_params, 'Trainable' in str(found))\n"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    ran = run("-c", program)
     assert (ran.stdout, ran.stderr) == ("9 True\n", "")

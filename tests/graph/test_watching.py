@@ -6,8 +6,6 @@ import http.client
 import json
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -19,6 +17,8 @@ import microgad as torch
 from microgad import state
 from microgad.autograd.function_hooks import CountHook
 from microgad.graph import watch
+
+from ..processes import output_of
 
 F = torch.nn.functional
 
@@ -192,8 +192,7 @@ def test_the_server_is_imported_only_when_watch_is_called():
         "print([name for name in ('http.server', 'json', 'webbrowser', 'microgad.graph.pages.page') "
         "if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert output_of(program) == "[]\n"
 
 
 def test_watch_may_begin_between_forward_and_backward():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ runtime = pytest.importorskip("onnxruntime")
 
 from microgad import onnx  # noqa: E402
 
+from ..processes import output_of  # noqa: E402
 from .export_cases import FUNCTIONS, LAYERS, LOSSES, Call, arrays, x  # noqa: E402
 
 ROOT = Path(torch.__file__).parents[1]
@@ -275,7 +274,7 @@ with microgad.as_torch():
     torch.onnx.export(nn.Linear(2, 2), torch.ones(1, 2), file, training=torch.onnx.TrainingMode.EVAL)
     assert torch.onnx is microgad.onnx and file.getvalue() and "onnx" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+    output_of(program, folder=ROOT)
     program = """
 import sys
 sys.modules["onnx"] = sys.modules["google"] = None
@@ -286,9 +285,8 @@ for name in ("export", "load"):
     except ImportError as error:
         print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True, text=True)
     needs = "microgad.onnx.{} needs onnx: pip install 'microgad[onnx]'\n"
-    assert done.stdout == needs.format("export") + needs.format("load")
+    assert output_of(program, folder=ROOT) == needs.format("export") + needs.format("load")
 
 
 def test_scatter_into_views() -> None:

@@ -5,6 +5,8 @@ import pytest
 
 import microgad
 
+from ..processes import output_of
+
 torch = pytest.importorskip("torch")
 LIBRARIES = (microgad, torch)
 NAN, INF = float("nan"), float("inf")
@@ -140,15 +142,12 @@ def test_make_tensor_refuses_ints_that_are_too_large_for_floats():
 
 
 def test_comparison_and_creation_load_on_first_use():
-    import subprocess
-    import sys
-
     program = """
 import sys, microgad.testing as testing
 assert not {"microgad.testing.comparison", "microgad.testing.creation"} & set(sys.modules)
 testing.assert_close(1, 1)
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    output_of(program)
 
 
 def test_gradgradcheck_draws_as_many_numbers_as_torchs() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,8 @@ from microgad import nn
 from microgad.porting import functorch
 from microgad.porting.alias import TORCH_VERSION
 from microgad.porting.functorch import experimental
+
+from ..processes import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:`functorch")
 
@@ -38,7 +38,7 @@ with warnings.catch_warnings(record=True) as warned:
 print([(w.category.__name__, w.filename[-4:], "torch.vmap" in str(w.message)) for w in warned])
 """
     (tmp_path / "p.py").write_text(program)
-    result = subprocess.run([sys.executable, "p.py"], cwd=tmp_path, capture_output=True, text=True)
+    result = run("p.py", folder=tmp_path)
     warned = "[('FutureWarning', 'p.py', True), ('FutureWarning', 'p.py', False)]"
     assert (result.stdout, result.stderr) == (f"no dim\ntensor([3., 3.]) tensor(1.)\n{warned}\n", "")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from collections import deque
 from pathlib import Path
@@ -26,7 +24,7 @@ from microgad.utils._pytree import (
     tree_unflatten,
 )
 
-from ..processes import run_module
+from ..processes import output_of, run_module
 
 
 def run(program: str) -> str:
@@ -47,8 +45,7 @@ print(hasattr(torch, "Absentee"), Absentee)
     expected = "torch True 0.28.0\n{'torch'} None\nFalse <microgad has no Absentee>\n"
     assert run(program) == expected
     code = "import microgad\nwith microgad.as_torch(): pass\nprint(microgad.__name__, microgad.nn.Linear)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert found == "microgad <class 'microgad.nn.modules.linear.Linear'>\n"
+    assert output_of(code) == "microgad <class 'microgad.nn.modules.linear.Linear'>\n"
 
 
 def test_types_belong_to_torch_modules() -> None:
@@ -107,8 +104,7 @@ True True
 """
     assert run(program) == expected
     code = "import microgad as m\nwith m.as_torch(): print(m.Tensor)\nprint(m.Tensor)"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert printed == "<class 'torch.Tensor'>\n<class 'microgad.tensor.Tensor'>\n"
+    assert output_of(code) == "<class 'torch.Tensor'>\n<class 'microgad.tensor.Tensor'>\n"
 
 
 def test_missing_names_can_be_used_in_annotations() -> None:
@@ -140,7 +136,7 @@ print(List, torch.jit.annotations.List is List, torch.torch.Tensor is torch.Tens
 """
     assert run(program) == "typing.List True True\n"
     program = "import microgad as m\nwith m.as_torch(): pass\nprint(hasattr(m, 'torch'))"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+    assert output_of(program) == "False\n"
 
 
 def test_import_error_is_raised_if_the_program_handles_it(tmp_path: Path) -> None:
@@ -205,7 +201,7 @@ lazy._guarded_lines = lambda file: read.append(file) or []
 runpy.run_path({str(file)!r})
 assert read == [{str(file)!r}], read
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    output_of(code)
 
 
 def test_torch_ops_names() -> None:
@@ -440,8 +436,7 @@ def test_warning_filters_have_compiled_patterns() -> None:
     """scikit-learn reads `.pattern` of the module of each filter."""
     patterns = [module.pattern for _, _, _, module, _ in warnings.filters if not isinstance(module, (str, type(None)))]
     program = "import microgad, warnings; print([f[3].pattern for f in warnings.filters if 'Called' in repr(f[3])])"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.stdout.strip() == r"['microgad\\.']", result.stderr
+    assert output_of(program).strip() == r"['microgad\\.']"
     assert all(isinstance(pattern, str) for pattern in patterns)
 
 
@@ -481,4 +476,4 @@ print(type(np.unique(x)), type(np.vstack([x, x])))
 torch.Size([3])
 <class 'microgad.tensor.Tensor'> <class 'microgad.tensor.Tensor'>
 """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == expected
+    assert output_of(code) == expected

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import subprocess
-import sys
 import typing
 from typing import Any
 
@@ -17,7 +15,7 @@ from microgad.utils import _contextlib
 from microgad.utils.data.dataloader import _DatasetKind, _SingleProcessDataLoaderIter
 from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
 
-from ..processes import run_module
+from ..processes import output_of, run_module
 
 
 @pytest.mark.parametrize(
@@ -208,9 +206,8 @@ with as_torch():
     print(type(pickle.loads(pickle.dumps(data))) is type(data), inspect.getsource(DataLoader)[:16])
 print({kind.__module__.partition(".")[0] for kind in (Dataset, DataLoader, before.Sampler)})
 """
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     names = "torch.utils.data.dataset torch.utils.data.dataloader torch.utils.data.sampler"
-    assert found.stdout == f"{names}\nTrue class DataLoader\n{{'microgad'}}\n", found.stderr
+    assert output_of(program) == f"{names}\nTrue class DataLoader\n{{'microgad'}}\n"
 
 
 def test_devices_are_made_by_name() -> None:

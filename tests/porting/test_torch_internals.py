@@ -5,8 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import pickle
-import subprocess
-import sys
 import warnings
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from typing import Any
@@ -21,7 +19,7 @@ from microgad.utils import _pytree
 from microgad.utils._foreach_utils import _group_tensors_by_device_and_dtype
 from microgad.utils._pytree import tree_flatten, tree_map, tree_map_only, tree_structure, tree_unflatten
 
-from ..processes import run_module
+from ..processes import output_of, run_module
 
 
 def test_compiler_settings_can_be_set() -> None:
@@ -54,7 +52,7 @@ def test_jit_annotations_module_is_found() -> None:
     """It isn't mistaken for the name that `from __future__ import annotations` defines in a module."""
     program = "import microgad; microgad.as_torch(); from torch.jit.annotations import List, Union; import torch; "
     program += "from torch.jit import annotations; print(annotations.List is List is torch.jit.annotations.List)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
+    assert output_of(program) == "True\n"
 
 
 @pytest.mark.filterwarnings("ignore:torch.jit")

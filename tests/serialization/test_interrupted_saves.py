@@ -16,7 +16,7 @@ import pytest
 
 import microgad as torch
 
-from ..processes import alive, gone
+from ..processes import alive, gone, run
 
 pytestmark = [
     pytest.mark.host("other processes"),
@@ -170,8 +170,7 @@ def test_a_save_on_a_full_disk_raises_and_keeps_the_old_file(kind: str, tmp_path
     state = {"n": torch.tensor(0)}
     exec(SAVES[kind], {"torch": torch, "state": state, "path": path})
     path.chmod(0o600)
-    command = [sys.executable, "-c", FULL.format(size=SIZE, save=SAVES[kind]), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run("-c", FULL.format(size=SIZE, save=SAVES[kind]), str(path))
     assert done.stderr == ""
     assert f"save: File too large; a file that was there is as it was: '{path}'" in done.stdout
     assert os.listdir(tmp_path) == [path.name]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 from itertools import count
 
 import pytest
 
 from microgad.testing.cli.command import main
+
+from ..processes import run
 
 OPS = """
 import numpy as np
@@ -246,8 +247,8 @@ def test_without_tqdm_there_is_no_bar(check, module, monkeypatch):
 def test_the_command_runs_in_a_process(tmp_path):
     (tmp_path / "mine.py").write_text(OPS)
     (tmp_path / "bad.py").write_text(BAD)
-    command = [sys.executable, "-m", "microgad.testing", "check", "mine:Cube", "bad:Seven", "--examples", "3"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    arguments = "check", "mine:Cube", "bad:Seven", "--examples", "3"
+    done = run("-m", "microgad.testing", *arguments, folder=tmp_path)
     assert done.returncode == 2
     assert done.stdout.startswith("Cube: 3 examples obey")
     assert done.stderr.startswith("bad:Seven can't be checked from here: ")

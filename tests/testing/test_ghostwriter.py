@@ -9,6 +9,8 @@ import pytest
 
 from microgad.testing.cli.command import main
 
+from ..processes import run
+
 RIGHT = """
 import numpy as np
 import microgad as torch
@@ -111,8 +113,7 @@ def written(package, capsys):
 def pytest_run(package, code: str) -> subprocess.CompletedProcess[str]:
     (package / "test_written.py").write_text(code)
     (package / "conftest.py").write_text(FEW)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "test_written.py"]
-    return subprocess.run(command, cwd=package, capture_output=True, text=True)
+    return run("-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "test_written.py", folder=package)
 
 
 def body(code: str, test: str) -> str:
@@ -150,8 +151,8 @@ def test_written_tests_pass_ruff(written, package, module):
     (package / "test_written.py").write_text(written(module))
     rules = ["", "--select=E,F,W,I,UP,B,PT,RUF", "--select=I --line-length=120"]
     for command in [f"check {options}" for options in rules] + ["format --check", "format --check --line-length=120"]:
-        ruff = [sys.executable, "-m", "ruff", *command.split(), "--isolated", "--no-cache", "test_written.py"]
-        done = subprocess.run(ruff, cwd=package, capture_output=True, text=True)
+        options = *command.split(), "--isolated", "--no-cache"
+        done = run("-m", "ruff", *options, "test_written.py", folder=package)
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -13,6 +12,7 @@ from microgad import nn
 from microgad.testing import GradcheckError, gradcheck, gradgradcheck
 
 from ..leaves import uniform_leaf as leaf
+from ..processes import output_of
 from .without_conj import WithoutConj
 
 F = nn.functional
@@ -380,5 +380,4 @@ try:
 except ImportError as error:
     print(error)
 """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout == "microgad.testing.strategies needs hypothesis: pip install 'microgad[test]'\n"
+    assert output_of(program) == "microgad.testing.strategies needs hypothesis: pip install 'microgad[test]'\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import types
 
 import numpy as np
@@ -25,6 +23,8 @@ from microgad.testing.programs.naive import NaiveEngine
 from microgad.testing.programs.program import Draft, Step, execute
 from microgad.testing.strategies import programs
 from microgad.view_writes import regions
+
+from ..processes import output_of
 
 Tensor = microgad.Tensor
 
@@ -355,8 +355,7 @@ def test_drawn_programs_run_in_microgad_and_in_the_naive_engine():
 def test_a_program_prints_as_python_code():
     program = find(programs(), lambda program: any(kind == "mul_in_no_grad" for kind, *_ in program))
     assert len(program) == 2, program
-    out = subprocess.run([sys.executable, "-c", f"{program}\nprint(t1)"], capture_output=True, text=True)
-    assert out.stdout == "tensor(1., dtype=torch.float64)\n", out.stderr
+    assert output_of(f"{program}\nprint(t1)") == "tensor(1., dtype=torch.float64)\n"
 
 
 @pytest.mark.parametrize("kind", sorted(made.CHOSEN))
@@ -383,4 +382,4 @@ def test_draft_leaves_out_refused_and_too_large_instructions():
 
 def test_check_engine_works_without_torch():
     code = "import sys; sys.modules['torch'] = None; from microgad.testing import check_engine; "
-    subprocess.run([sys.executable, "-c", code + "check_engine(against=(), examples=2)"], check=True)
+    output_of(code + "check_engine(against=(), examples=2)")
