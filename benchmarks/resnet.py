@@ -25,7 +25,7 @@ def resnet18(t: Any) -> Any:
     """The network of He et al. (2016), as torchvision's `resnet18(num_classes=10)`."""
     nn = t.nn
 
-    class Block(nn.Module):  # type: ignore[misc, name-defined]
+    class Block(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int) -> None:
             super().__init__()
             self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

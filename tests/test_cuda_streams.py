@@ -60,7 +60,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     runtime = SimpleNamespace(
         getDevice=lambda: used[-1], setDevice=used.append, getDeviceProperties=lambda i: properties | {"number": i}
     )
-    FakeStream.null = FakeStream.current = FakeStream()  # type: ignore[attr-defined]
+    FakeStream.null = FakeStream.current = FakeStream()
     cuda = SimpleNamespace(
         runtime=runtime, Device=lambda i: nullcontext(i), Stream=FakeStream, Event=FakeEvent,
         get_current_stream=lambda i: FakeStream.current, get_elapsed_time=lambda a, b: 1.5,
@@ -143,7 +143,7 @@ def test_events_are_recorded_on_streams_and_waited_for() -> None:
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(True, blocking=True)
     assert (start.cupy_event.calls, end.cupy_event.calls) == ([False, False, False], [True, False, False])
     start.record()
-    assert start.cupy_event.stream is FakeStream.null  # type: ignore[attr-defined]
+    assert start.cupy_event.stream is FakeStream.null
     end.record(first)
     assert end.cupy_event.stream is first.cupy_stream
     end.wait(second)

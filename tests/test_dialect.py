@@ -121,7 +121,7 @@ def test_derivatives_use_only_the_subset(name: str, function: Any, on_arrays_onl
 
 
 def test_each_kind_of_problem_is_reported() -> None:
-    def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+    def grad_x(self, grad, x):
         grad += 1
         y = np.asarray(x) + np.linalg.norm(x) + x.max() + float(x) + x[::-1] + getattr(x, "array", x)
         y[0] = np.add(x, grad, out=y)

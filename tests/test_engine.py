@@ -28,10 +28,10 @@ def test_gradients_accumulate_in_place_over_calls() -> None:
 
 def test_a_derivative_that_returns_a_bare_array_raises_under_create_graph() -> None:
     class Bare(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 2
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return np.full(grad.shape, 2.0, np.float32)
 
     x = torch.ones(1, requires_grad=True)
@@ -42,11 +42,11 @@ def test_a_derivative_that_returns_a_bare_array_raises_under_create_graph() -> N
 @pytest.mark.parametrize("read", [float, int, torch.Tensor.item, np.asarray], ids=["float", "int", "item", "asarray"])
 def test_reading_a_value_in_a_derivative_raises_under_create_graph(read: object) -> None:
     class Reads(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * x
 
-        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
-            return grad * (2 * read(x))  # type: ignore[operator]
+        def grad_x(self, grad, x):
+            return grad * (2 * read(x))
 
     x = torch.tensor(3.0, requires_grad=True)
     with pytest.raises(RuntimeError, match=r"would be lost|requires grad"):
@@ -387,13 +387,13 @@ def test_a_failed_backward_changes_no_gradient() -> None:
 def test_an_autograd_function_with_ctx_has_a_second_derivative_and_frees_its_values() -> None:
     class Cube(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):  # type: ignore[no-untyped-def]
+        def forward(ctx, x):
             out = x * x * x
             ctx.save_for_backward(x, out)
             return out
 
         @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        def backward(ctx, grad):
             x, _ = ctx.saved_tensors
             assert isinstance(grad, torch.Tensor)
             return grad * 3 * x * x
@@ -413,10 +413,10 @@ def test_an_autograd_function_with_ctx_has_a_second_derivative_and_frees_its_val
 
 def test_gradients_that_a_derivative_returns_unchanged_are_copied_for_leaves() -> None:
     class Both(Function):
-        def forward(self, a, b):  # type: ignore[no-untyped-def]
+        def forward(self, a, b):
             return a * 1, b * 1
 
-        def backward(self, grad):  # type: ignore[no-untyped-def]
+        def backward(self, grad):
             return grad
 
     a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)

@@ -35,14 +35,14 @@ def test_only_the_derivatives_that_are_needed_are_computed() -> None:
     called = []
 
     class Product(Function):
-        def forward(self, a, b):  # type: ignore[no-untyped-def]
+        def forward(self, a, b):
             return a * b
 
-        def grad_a(self, grad, b):  # type: ignore[no-untyped-def]
+        def grad_a(self, grad, b):
             called.append("a")
             return grad * b
 
-        def grad_b(self, grad, a):  # type: ignore[no-untyped-def]
+        def grad_b(self, grad, a):
             called.append("b")
             return grad * a
 
@@ -69,19 +69,19 @@ def test_a_derivative_for_an_unknown_input_raises() -> None:
     with pytest.raises(TypeError, match="grad_y is no derivative: forward's inputs are x"):
 
         class Wrong(Function):
-            def forward(self, x):  # type: ignore[no-untyped-def]
+            def forward(self, x):
                 return x
 
-            def grad_y(self, grad):  # type: ignore[no-untyped-def]
+            def grad_y(self, grad):
                 return grad
 
 
 def test_an_undeclared_view_raises() -> None:
     class Half(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x[::2]
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return np.stack((grad, 0 * grad), 1).reshape(-1)
 
     with pytest.raises(RuntimeError, match=r"Half: forward returned memory of an input: say may_share = True"):
@@ -92,11 +92,11 @@ def test_a_declared_constant_must_be_boolean_or_integer() -> None:
     class Wrong(Function):
         constants = ("half",)
 
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             self.half = x / 2
             return x * x
 
-        def grad_x(self, grad, half):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad, half):
             return grad * half * 4
 
     with pytest.raises(TypeError, match="half is float64, but constants are boolean or integer"):
@@ -105,7 +105,7 @@ def test_a_declared_constant_must_be_boolean_or_integer() -> None:
 
 def test_an_operation_without_a_derivative_raises_if_its_input_requires_grad() -> None:
     class Floor(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return np.floor(x)
 
     with pytest.raises(RuntimeError, match="Floor has no derivative"):
@@ -115,10 +115,10 @@ def test_an_operation_without_a_derivative_raises_if_its_input_requires_grad() -
 
 def test_a_function_with_several_results_is_differentiated_twice() -> None:
     class SinCos(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return np.sin(x), np.cos(x)
 
-        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad, x):
             gs, gc = grad
             return gs * np.cos(x) - gc * np.sin(x)
 
@@ -153,10 +153,10 @@ def test_a_function_with_several_results_is_differentiated_twice() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_masks_and_numbers_in_a_derivative_have_numpys_precision_under_create_graph(slope: Any, dtype: Any) -> None:
     class Scaled(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 1
 
-        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad, x):
             return grad * slope(x)
 
     x = torch.tensor([-1.3, 0.7, 2.1], dtype=dtype, requires_grad=True)
@@ -170,11 +170,11 @@ def test_the_mask_of_a_scalar_selects_under_create_graph() -> None:
     class Abs(Function):
         constants = ("positive",)
 
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             self.positive = x > 0  # of a 0-d array it is a NumPy scalar
             return np.abs(x)
 
-        def grad_x(self, grad, positive):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad, positive):
             return np.where(positive, grad, -grad)
 
     for value in (2.0, [2.0]):
@@ -187,10 +187,10 @@ def test_the_mask_of_a_scalar_selects_under_create_graph() -> None:
 
 def test_a_function_with_any_number_of_inputs_differentiates_each() -> None:
     class Product(Function):
-        def forward(self, *inputs):  # type: ignore[no-untyped-def]
+        def forward(self, *inputs):
             return math.prod(inputs)
 
-        def grad_inputs(self, grad, *inputs):  # type: ignore[no-untyped-def]
+        def grad_inputs(self, grad, *inputs):
             return tuple(grad * math.prod(inputs[:i] + inputs[i + 1 :]) for i in range(len(inputs)))
 
     a, b, c = (torch.tensor(v, requires_grad=True) for v in (2.0, 3.0, 5.0))
@@ -206,15 +206,15 @@ def test_a_function_with_any_number_of_inputs_differentiates_each() -> None:
 class Normalize(Function):
     """A fused operation with a float intermediate: the decomposition makes its second derivative right."""
 
-    def forward(self, x, weight):  # type: ignore[no-untyped-def]
+    def forward(self, x, weight):
         self.norm = np.sqrt((x * x).sum(0))
         return x * weight / self.norm
 
-    def backward(self, grad, x, weight, norm):  # type: ignore[no-untyped-def]
+    def backward(self, grad, x, weight, norm):
         gx = grad * weight / norm - x * ((grad * weight * x).sum(0) / (norm * norm * norm))
         return gx if self.needs[0] else None, grad * x / norm if self.needs[1] else None
 
-    def decomposition(self, x, weight):  # type: ignore[no-untyped-def]
+    def decomposition(self, x, weight):
         return x * weight / np.sqrt((x * x).sum(0))
 
 
@@ -237,10 +237,10 @@ def test_a_decomposition_gives_partial_derivatives_if_inputs_depend_on_each_othe
 
 def test_a_linear_map_is_its_adjoints_derivative_to_every_order() -> None:
     class Cumsum(LinearMap):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return np.cumsum(x)
 
-        def adjoint(self, grad):  # type: ignore[no-untyped-def]
+        def adjoint(self, grad):
             return np.cumsum(grad[::-1])[::-1].copy()
 
     x, seed = leaf(3), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True)
@@ -289,10 +289,10 @@ def test_operators_leave_unknown_types_to_the_other_operand() -> None:
 
 def test_a_variadic_operation_plans_once_for_each_number_of_inputs() -> None:
     class Total(Function):
-        def forward(self, *inputs):  # type: ignore[no-untyped-def]
+        def forward(self, *inputs):
             return sum(inputs)
 
-        def grad_inputs(self, grad):  # type: ignore[no-untyped-def]
+        def grad_inputs(self, grad):
             return (grad,) * len(self.edges)
 
     for pattern in range(1, 8):
@@ -306,10 +306,10 @@ def test_threads_may_want_the_gradients_of_different_inputs_of_one_node() -> Non
     both_run = Barrier(2, timeout=10)
 
     class Product(Function):
-        def forward(self, a, b):  # type: ignore[no-untyped-def]
+        def forward(self, a, b):
             return a * b
 
-        def backward(self, grad, a, b):  # type: ignore[no-untyped-def]
+        def backward(self, grad, a, b):
             both_run.wait()
             by_a, by_b = self.needs
             return grad * b if by_a else None, grad * a if by_b else None
@@ -325,10 +325,10 @@ def test_hooks_of_a_node_are_called_while_another_thread_is_in_its_derivative() 
     entered, called = Event(), Event()
 
     class Double(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 2
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             if not entered.is_set():
                 entered.set()
                 assert called.wait(10)
@@ -349,23 +349,23 @@ def test_hooks_of_a_node_are_called_while_another_thread_is_in_its_derivative() 
 
 def test_apply_of_a_subclass_may_call_that_of_its_base() -> None:
     class Double(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 2
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return grad * 2
 
     class Triple(Double):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 3
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return grad * 3
 
         @classmethod
-        def apply(cls, x):  # type: ignore[no-untyped-def]
+        def apply(cls, x):
             return super().apply(x + 1)  # it computes this class's forward
 
     x = torch.tensor(1.0, requires_grad=True)
     assert [op.apply(x).item() for op in (Double, Triple)] == [2, 6]
-    assert torch.autograd.grad(Triple.apply(x), x)[0].item() == 3  # type: ignore[no-untyped-call]
+    assert torch.autograd.grad(Triple.apply(x), x)[0].item() == 3

@@ -18,15 +18,15 @@ def define(**members: Any) -> Any:
     return type("Op", (Function,), members)
 
 
-def double(self, x):  # type: ignore[no-untyped-def]
+def double(self, x):
     return x * 2
 
 
-def grad_x(self, grad):  # type: ignore[no-untyped-def]
+def grad_x(self, grad):
     return grad * 2
 
 
-def total(self, *xs):  # type: ignore[no-untyped-def]
+def total(self, *xs):
     return sum(xs)
 
 
@@ -117,7 +117,7 @@ def test_another_number_of_gradients_than_of_inputs_is_counted(given: Any, said:
 
 
 def test_inputs_may_precede_several_others() -> None:
-    def backward(self, grad, k, *xs):  # type: ignore[no-untyped-def]
+    def backward(self, grad, k, *xs):
         return sum(grad * x for x in xs), *(grad * k for _ in xs)
 
     op = define(forward=lambda self, k, *xs: k * total(self, *xs), backward=backward)
@@ -131,13 +131,13 @@ def test_inputs_may_precede_several_others() -> None:
 
 
 def test_helpers_of_derivatives_may_have_their_names() -> None:
-    def both(self, grad, x):  # type: ignore[no-untyped-def]
+    def both(self, grad, x):
         return grad * self.gradient(x)
 
     for members in {"grad_x": both}, {"backward": lambda self, grad, x: (both(self, grad, x),)}:
         op = define(forward=double, gradient=lambda self, x: np.full_like(x, 2), gradx=double, grads=double, **members)
         x = torch.tensor(1.0, requires_grad=True)
-        assert torch.autograd.grad(op.apply(x), x)[0].item() == 2  # type: ignore[attr-defined]
+        assert torch.autograd.grad(op.apply(x), x)[0].item() == 2
     define(forward=lambda self, x, index: x[index], grad_x=lambda self, grad, index: grad, gradient=double)
     define(forward=double, gradual=double, graduate=double, gradscale=double)
 
@@ -149,7 +149,7 @@ def test_a_derivative_beside_an_inherited_backward_is_refused() -> None:
         type("Later", (base,), {"grad_x": grad_x})
     later = type("Later", (define(forward=double, grad_x=grad_x),), {"backward": lambda self, grad: (grad * 5,)})
     x = torch.tensor(1.0, requires_grad=True)
-    assert torch.autograd.grad(later.apply(x), x)[0].item() == 5  # type: ignore[attr-defined]
+    assert torch.autograd.grad(later.apply(x), x)[0].item() == 5
 
 
 @pytest.mark.parametrize("name", ["number", "shape", "dtype", "path", "kept", "hooks", "edges", "plan", "name"])
@@ -184,11 +184,11 @@ def test_an_operation_without_forward_says_so() -> None:
         define(grad_x=grad_x).apply(torch.ones(2, requires_grad=True))
 
 
-def by_method(self, x):  # type: ignore[no-untyped-def]
+def by_method(self, x):
     return self.exp(x) ** 2
 
 
-def by_inner_function(self, x):  # type: ignore[no-untyped-def]
+def by_inner_function(self, x):
     def keep() -> None:
         self.kept_exp = np.exp(x)
 
@@ -196,23 +196,23 @@ def by_inner_function(self, x):  # type: ignore[no-untyped-def]
     return self.kept_exp**2
 
 
-def exp(self, x):  # type: ignore[no-untyped-def]
+def exp(self, x):
     self.kept_exp = np.exp(x)
     return self.kept_exp
 
 
 @functools.wraps(exp)
-def decorated(self, x):  # type: ignore[no-untyped-def]
+def decorated(self, x):
     return exp(self, x) ** 2
 
 
-def counting(self, x):  # type: ignore[no-untyped-def]
+def counting(self, x):
     self.kept_exp = x
     self.kept_exp += 1
     return x * 2
 
 
-def with_others(self, x):  # type: ignore[no-untyped-def]
+def with_others(self, x):
     self.kept_exp, log.last = x * 2, x
     return x * 2
 
@@ -230,7 +230,7 @@ log = SimpleNamespace(calls=0, last=None)
 def test_forward_may_set_attributes_of_other_objects() -> None:
     """Such as a count of its calls, or a value to look at when debugging."""
 
-    def forward(self, x):  # type: ignore[no-untyped-def]
+    def forward(self, x):
         log.calls += 1
         log.last = seen = SimpleNamespace()
         seen.x = type(self).largest = x
@@ -243,7 +243,7 @@ def test_forward_may_set_attributes_of_other_objects() -> None:
     op = define(forward=forward, grad_x=lambda self, grad: grad * 2)
     x, log.steps = torch.ones(2, requires_grad=True), 0
     assert torch.autograd.grad(op.apply(x, log=log).sum(), x)[0].tolist() == [2, 2]
-    assert (log.calls, log.steps, log.last.x.tolist(), op.largest.tolist()) == (1, 2, [1, 1], [1, 1])  # type: ignore[attr-defined]
+    assert (log.calls, log.steps, log.last.x.tolist(), op.largest.tolist()) == (1, 2, [1, 1], [1, 1])
 
 
 @pytest.mark.parametrize("forward", [double, lambda self, x: vars(self).update(mask=True) or x * 2])

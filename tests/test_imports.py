@@ -244,10 +244,10 @@ def test_the_engine_knows_no_operation() -> None:
     """It differentiates an operation defined here twice, and imports nothing from microgad.ops."""
 
     class Toy(microgad.Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return 3 * x * x
 
-        def grad_x(self, grad, x):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad, x):
             return grad * (6 * x)
 
     x = microgad.tensor(2.0, requires_grad=True)

@@ -28,10 +28,10 @@ def test_a_fresh_gradient_is_taken_over_without_a_copy() -> None:
     ids = []
 
     class Double(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 2
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             fresh = grad * 2
             ids.append(id(fresh))
             return fresh
@@ -46,19 +46,19 @@ def test_a_constant_that_a_derivative_returns_is_never_written_to() -> None:
     c = torch.ones(3)
 
     class Arrays(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 1
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return c.array
 
     class Tensors(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):  # type: ignore[no-untyped-def]
+        def forward(ctx, x):
             return x * 1
 
         @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        def backward(ctx, grad):
             return c
 
     for op in (Arrays, Tensors):
@@ -144,13 +144,13 @@ def test_a_result_that_a_derivative_reads_gets_gradients_and_runs_hooks() -> Non
 
     class Both(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):  # type: ignore[no-untyped-def]
+        def forward(ctx, x):
             a = x.exp()
             ctx.save_for_backward(a)
             return a, x * 3
 
         @staticmethod
-        def backward(ctx, ga, gb):  # type: ignore[no-untyped-def]
+        def backward(ctx, ga, gb):
             return ga * ctx.saved_tensors[0] + gb * 3
 
     x, seen = torch.tensor([0.0, 0.0], requires_grad=True), []
@@ -182,10 +182,10 @@ def test_a_reshaped_fresh_gradient_is_taken_over_unless_the_derivative_keeps_it(
     made, addresses = [], []
 
     class Reshape(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x.reshape(6) * 1
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             fresh = grad * 2
             addresses.append(fresh.ctypes.data)
             made.extend([fresh] * kept)
@@ -214,10 +214,10 @@ def test_a_gradient_whose_elements_share_memory_is_not_added_to_in_place(shape, 
     """Even if it is as large as its memory."""
 
     class Strided(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x * 1
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return np.ndarray(shape, float, np.arange(float(grad.size)), strides=[8 * step for step in steps])
 
     x = torch.ones(shape, requires_grad=True, dtype=torch.float64)
@@ -230,10 +230,10 @@ def test_a_gradient_whose_elements_share_memory_is_not_added_to_in_place(shape, 
 @pytest.mark.parametrize("view", [lambda g: np.broadcast_to(g * 1, (2, 3)), lambda g: np.repeat(g, 4, 0)[::4]])
 def test_a_gradient_that_repeats_elements_or_is_part_of_an_array_is_copied(view) -> None:
     class Spread(Function):
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x.sum(0) if x.shape[0] == 2 else x * 1
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return view(grad)
 
     rows = view(np.ones(3)).shape
@@ -246,10 +246,10 @@ def test_a_gradient_that_repeats_elements_or_is_part_of_an_array_is_copied(view)
 
 def test_a_value_kept_for_backward_is_never_given_to_a_leaf() -> None:
     class Keep(Function):
-        def forward(self, x, y):  # type: ignore[no-untyped-def]
+        def forward(self, x, y):
             return x * y
 
-        def grad_x(self, grad, y):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad, y):
             return y
 
     x, y = torch.ones(3, requires_grad=True), torch.full((3,), 2.0)
@@ -300,7 +300,7 @@ def test_classes_that_a_program_makes_are_freed() -> None:
 
         (torch.ones(2).as_subclass(Kind) + 1).sum()
         with pytest.raises(TypeError):
-            torch.add(torch.ones(2), Other())  # type: ignore[arg-type]
+            torch.add(torch.ones(2), Other())
         return [weakref.ref(Kind), weakref.ref(Other)]
 
     references = use_new_classes()

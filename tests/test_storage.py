@@ -221,4 +221,4 @@ def test_parts_and_sums_of_a_size_are_sizes() -> None:
         assert (type(made), made) == (torch.Size, expected)
     assert size[1:].numel() == 3
     with pytest.raises(TypeError):
-        torch.Size([2.0])  # type: ignore[list-item]
+        torch.Size([2.0])

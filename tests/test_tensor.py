@@ -43,10 +43,10 @@ def test_a_write_to_a_result_that_is_its_kept_input_raises_in_backward() -> None
     class Same(torch.Function):
         may_share = True
 
-        def forward(self, x):  # type: ignore[no-untyped-def]
+        def forward(self, x):
             return x
 
-        def grad_x(self, grad):  # type: ignore[no-untyped-def]
+        def grad_x(self, grad):
             return grad
 
     h = torch.ones(2, requires_grad=True) * 2

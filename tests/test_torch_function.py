@@ -176,7 +176,7 @@ def test_a_parameter_subclass_whose_torch_function_raises_can_be_constructed() -
 
 @pytest.mark.filterwarnings("ignore:To copy construct")
 def test_data_of_a_subclass_makes_tensors_that_modes_see() -> None:
-    x, log = torch.ones(2).as_subclass(Plain), []  # type: ignore[var-annotated]
+    x, log = torch.ones(2).as_subclass(Plain), []
     with NamesMode(log):
         assert type(torch.tensor(x)) is torch.Tensor
         assert type(torch.tensor([x[0], x[1]])) is torch.Tensor
@@ -459,7 +459,7 @@ def test_every_public_property_can_be_overridden(name: str) -> None:
 def test_overridable_functions_are_listed_under_their_own_names() -> None:
     for functions in overrides.get_overridable_functions().values():
         for f in functions:
-            found: Any = operator.attrgetter(overrides.resolve_name(f).removeprefix("torch."))(torch)  # type: ignore[union-attr]
+            found: Any = operator.attrgetter(overrides.resolve_name(f).removeprefix("torch."))(torch)
             assert found == f
 
 
@@ -475,7 +475,7 @@ def test_device_queries_copies_and_formats_can_be_overridden() -> None:
 def test_a_mode_whose_torch_function_is_a_classmethod_raises() -> None:
     class Wrong(overrides.TorchFunctionMode):
         @classmethod
-        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return func(*args, **(kwargs or {}))
 
     with pytest.raises(RuntimeError, match="as a classmethod is not supported, please make it a plain method"), Wrong():

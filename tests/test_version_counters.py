@@ -25,7 +25,7 @@ def kept(rows: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         lambda x: x[0].data.__setitem__(3, 7.0),
     ],
 )
-def test_a_write_beside_the_kept_elements_is_allowed(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_write_beside_the_kept_elements_is_allowed(write) -> None:
     scratch, w, y = kept()
     write(scratch)
     assert (scratch > 1).any()
@@ -45,7 +45,7 @@ def test_a_write_beside_the_kept_elements_is_allowed(write) -> None:  # type: ig
         lambda x: (x[:, 3].fill_(7.0), x.data[:, 2].fill_(7.0)),
     ],
 )
-def test_a_write_that_may_touch_kept_elements_raises(write) -> None:  # type: ignore[no-untyped-def]
+def test_a_write_that_may_touch_kept_elements_raises(write) -> None:
     scratch, _, y = kept()
     write(scratch)
     with pytest.raises(

@@ -39,7 +39,7 @@ from microgad.errors.arguments import type_check
 )
 def test_wrong_arguments_raise_an_error_that_names_the_rule(call: object, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
-        call()  # type: ignore[operator]
+        call()
 
 
 @pytest.mark.parametrize(

@@ -116,16 +116,16 @@ def test_a_callback_at_the_end_of_backward_may_queue_another():
 def test_a_walk_goes_on_where_a_custom_function_gives_no_gradient() -> None:
     class Stop(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):  # type: ignore[no-untyped-def]
+        def forward(ctx, x):
             return x.clone()
 
         @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        def backward(ctx, grad):
             return None
 
     class Shifted(Stop):
         @staticmethod
-        def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        def backward(ctx, grad):
             return grad + 3
 
     x = torch.ones(2, requires_grad=True)

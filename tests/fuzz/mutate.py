@@ -176,7 +176,7 @@ def parts(given: Parts, rng: Random) -> bytes:
         else:
             changed[at] = raw(part, rng)
     else:
-        changed[at] = pickled(part, rng)  # type: ignore[arg-type]
+        changed[at] = pickled(part, rng)
     return joined(changed)
 
 

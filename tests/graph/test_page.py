@@ -31,7 +31,7 @@ def op(number: int, sources: list[int], path: str = "", name: str = "Mul") -> Op
 
 
 def leaf(number: int, kind: str = "leaf", name: str = "") -> Source:
-    return Source(number, kind, name, (2,), "float32")  # type: ignore[arg-type]
+    return Source(number, kind, name, (2,), "float32")
 
 
 def chain(paths: list[str]) -> Tape:

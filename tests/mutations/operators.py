@@ -175,12 +175,12 @@ def calls(node: Node) -> Iterator[tuple[str, Node]]:
     of_numpy = isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and arguments
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     is_method = isinstance(node.func, ast.Attribute) and name in ("sum", "mean", "copy", "astype")
-    if is_method and not (of_numpy and node.func.value.id == "np"):  # type: ignore[attr-defined]
-        yield DROPPED.get(name, "call dropped"), node.func.value  # type: ignore[attr-defined]
+    if is_method and not (of_numpy and node.func.value.id == "np"):
+        yield DROPPED.get(name, "call dropped"), node.func.value
     elif arguments and not isinstance(arguments[0], ast.Starred):
         yield DROPPED.get(name, "call dropped"), arguments[-1 if name in ("apply", "where") else 0]
     if of_numpy and name in OTHER_FUNCTION:
-        func = ast.Attribute(node.func.value, OTHER_FUNCTION[name], ast.Load())  # type: ignore[attr-defined]
+        func = ast.Attribute(node.func.value, OTHER_FUNCTION[name], ast.Load())
         yield "wrong function", ast.Call(func, arguments, node.keywords)
     if len(arguments) > 1 and not any(isinstance(a, ast.Starred) for a in arguments[-2:]):
         swapped = [*arguments[:-2], arguments[-1], arguments[-2]]

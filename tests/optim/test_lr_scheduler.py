@@ -53,7 +53,7 @@ def test_milestones_may_become_a_list() -> None:
     schedule = MultiStepLR(optimizer(), [1], gamma=0.5)
     for _ in range(3):
         schedule.step()
-    schedule.milestones = [1, 2]  # type: ignore[assignment]
+    schedule.milestones = [1, 2]
     schedule.step()  # at an epoch after all of them
     assert schedule.get_last_lr() == [0.05]
 
@@ -66,7 +66,7 @@ def test_attributes_of_a_callable_are_saved_and_loaded() -> None:
             return 0.5 ** (epoch * self.power)
 
     a, b = Rule(), Rule()
-    a.power, b.other = 2, 3  # type: ignore[attr-defined]
+    a.power, b.other = 2, 3
     LambdaLR(optimizer(), b).load_state_dict(LambdaLR(optimizer(), a).state_dict())
     assert vars(b) == {"power": 2, "other": 3}
 

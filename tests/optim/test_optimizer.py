@@ -187,7 +187,7 @@ def test_a_module_in_place_of_parameters_raises_and_names_parameters() -> None:
             return iter([parameter(1)])
 
     with pytest.raises(TypeError, match=r"Module; did you mean \.parameters\(\)\?"):
-        SGD(Module())  # type: ignore[arg-type]
+        SGD(Module())
 
 
 def test_differentiable_raises_for_optimizers_without_an_implementation() -> None:
@@ -292,7 +292,7 @@ def test_defaults_of_an_own_optimizer_are_its_own() -> None:
     class Idle(Optimizer):
         def add_param_group(self, param_group: Any) -> None: ...
 
-    assert Idle([microgad.ones(1)], []).param_groups == []  # type: ignore[arg-type]
+    assert Idle([microgad.ones(1)], []).param_groups == []
     assert Optimizer([microgad.ones(1)], {"fused": 2, "foreach": 1}).defaults == {"fused": 2, "foreach": 1}
 
 

@@ -127,7 +127,7 @@ def test_loaders_that_repeat_their_samplers(workers: int) -> None:
                 while True:
                     yield from self.sampler
 
-        class Endless(data.DataLoader):  # type: ignore[misc]
+        class Endless(data.DataLoader):
             def __init__(self, *args: Any, bypass: bool, **options: Any) -> None:
                 self.dataset = "is replaced"
                 super().__init__(*args, **options)
@@ -162,7 +162,7 @@ def test_loaders_that_repeat_their_samplers(workers: int) -> None:
 
 def test_iterable_dataset_and_batch_sampler() -> None:
     def program(lib: Any, data: Any) -> Any:
-        class Stream(data.IterableDataset):  # type: ignore[misc]
+        class Stream(data.IterableDataset):
             def __iter__(self) -> Any:
                 return iter(lib.rand(7).tolist())
 
@@ -277,7 +277,7 @@ def test_worker_processes_of_an_iterable_dataset(batch_size: Any) -> None:
     """Each worker iterates over its own stream, and they end at different times."""
 
     def program(lib: Any, data: Any) -> Any:
-        class Stream(data.IterableDataset):  # type: ignore[misc]
+        class Stream(data.IterableDataset):
             def __iter__(self) -> Any:
                 number = data.get_worker_info().id
                 return iter(range(10 * number, 10 * number + 3 + 2 * number))

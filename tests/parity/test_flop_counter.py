@@ -35,7 +35,7 @@ def leaf(t: Any, *sizes: int, double: bool = False) -> Any:
 
 
 def net(t: Any) -> Any:
-    class Net(t.nn.Module):  # type: ignore[misc, name-defined]
+    class Net(t.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.features = t.nn.Sequential(

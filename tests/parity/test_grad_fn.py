@@ -391,7 +391,7 @@ def test_stack_gives_no_gradient_for_a_constant() -> None:
 def test_name_of_a_custom_function() -> None:
     for library in (torch, microgad):
 
-        class Doubled(library.autograd.Function):  # type: ignore[name-defined, misc]
+        class Doubled(library.autograd.Function):
             @staticmethod
             def forward(ctx: Any, x: Any) -> Any:
                 return x * 2
@@ -446,7 +446,7 @@ def test_both_results_of_var_mean_share_a_node(name: str) -> None:
 
 def test_results_of_one_call_share_a_node() -> None:
     def observed(library: Any) -> Any:
-        class Twice(library.autograd.Function):  # type: ignore[misc, name-defined]
+        class Twice(library.autograd.Function):
             @staticmethod
             def forward(ctx: Any, x: Any) -> Any:
                 ctx.save_for_backward(x)

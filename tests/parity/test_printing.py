@@ -105,10 +105,10 @@ def test_repr_of_subclasses_starts_with_their_name() -> None:
     """Subclasses made by `as_subclass` and `_make_subclass`, and of Parameter."""
 
     def printed(library: Any) -> list[str]:
-        class Masked(library.Tensor):  # type: ignore[name-defined, misc]
+        class Masked(library.Tensor):
             pass
 
-        class Angle(library.nn.Parameter):  # type: ignore[name-defined, misc]
+        class Angle(library.nn.Parameter):
             pass
 
         x = library.arange(12.0).reshape(2, 6)

@@ -40,7 +40,7 @@ def log_calls(library: Any, program: Any) -> tuple[list[Any], list[str]]:
     """The functions and types that __torch_function__ of a subclass received, and the classes of the results."""
     names: list[Any] = []
 
-    class Logged(library.Tensor):  # type: ignore[misc]
+    class Logged(library.Tensor):
         @classmethod
         def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             names.append((library.overrides.resolve_name(func), [t.__name__ for t in types if t is not library.Tensor]))
@@ -59,7 +59,7 @@ def names_of_handlers(t: Any) -> dict[str, Any]:
     """The __name__ of the functions that __torch_function__ receives from operators and from aliases."""
     seen: dict[str, Any] = {}
 
-    class Logged(t.Tensor):  # type: ignore[misc, name-defined]
+    class Logged(t.Tensor):
         @classmethod
         def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             keys = [key for key in ("__neg__", "__pos__", "__abs__", "__rdiv__") if getattr(t.Tensor, key) is func]
@@ -93,7 +93,7 @@ def test_functions_that_can_be_overridden_have_torchs_names(path: str) -> None:
 def parameters_of_subclasses(t: Any) -> Any:
     """Yield facts about a Parameter made from a Tensor subclass."""
 
-    class Named(t.Tensor):  # type: ignore[misc, name-defined]
+    class Named(t.Tensor):
         def twice(self) -> Any:
             return self * 2
 
@@ -120,15 +120,15 @@ def modes_that_return_not_implemented(t: Any) -> Any:
     """Yield results under modes that return NotImplemented, and what the modes received."""
     seen: list[Any] = []
 
-    class Defers(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Defers(t.overrides.TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             seen.append((t.overrides.resolve_name(func), len(types)))
             return NotImplemented if types else func(*args, **(kwargs or {}))
 
-    class Plain(t.Tensor):  # type: ignore[misc, name-defined]
+    class Plain(t.Tensor):
         pass
 
-    class Answers(t.Tensor):  # type: ignore[misc, name-defined]
+    class Answers(t.Tensor):
         @classmethod
         def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return "an answer"
@@ -150,7 +150,7 @@ def gradients_of_subclasses(t: Any) -> Any:
     """Yield the classes of gradients by subclasses, and what a mode and another class see of `grad` and `backward`."""
     seen: list[Any] = []
 
-    class Plain(t.Tensor):  # type: ignore[misc, name-defined]
+    class Plain(t.Tensor):
         pass
 
     class Duck:
@@ -158,7 +158,7 @@ def gradients_of_subclasses(t: Any) -> Any:
         def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return func.__name__
 
-    class Mode(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Mode(t.overrides.TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             seen.append(func.__name__)
             return func(*args, **(kwargs or {}))
@@ -179,7 +179,7 @@ def initializers_under_a_mode(t: Any) -> Any:
     """Yield the arguments that a mode gets from initializers; it calls none of them."""
     seen: list[Any] = []
 
-    class Skip(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Skip(t.overrides.TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func in (init.uniform_, init.normal_, init.constant_, init.kaiming_uniform_):
                 seen.append((func.__name__, args, sorted(kwargs), kwargs["tensor"].shape))
@@ -220,7 +220,7 @@ def arguments_in_a_mode(t: Any, name: str) -> Any:
     """Yield how many positional arguments a mode gets, and the options, without an option and with one by position."""
     seen: list[Any] = []
 
-    class Skip(t.overrides.TorchFunctionMode):  # type: ignore[misc, name-defined]
+    class Skip(t.overrides.TorchFunctionMode):
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             seen.append((len(args), kwargs))
             return args
@@ -244,7 +244,7 @@ def test_a_mode_gets_all_options_by_name(name: str) -> None:
 def written_results_of_copied_attributes(t: Any, copy: Any) -> list[Any]:
     """A subclass whose results get all attributes of the argument, as MONAI's do, in a view and in in-place writes."""
 
-    class Tagged(t.Tensor):  # type: ignore[misc, name-defined]
+    class Tagged(t.Tensor):
         @classmethod
         def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             result = super().__torch_function__(func, types, args, kwargs or {})

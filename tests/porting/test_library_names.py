@@ -75,8 +75,8 @@ class Stream:
 
 
 def test_the_iterators_of_data_loaders_take_the_kind_of_dataset_from_the_loader() -> None:
-    assert list(_SingleProcessDataLoaderIter(Stream(0))) == [1.0, 0.0]  # type: ignore[arg-type]
-    assert list(_MultiProcessingDataLoaderIter(Stream(1))) == [1.0, 0.0]  # type: ignore[arg-type]
+    assert list(_SingleProcessDataLoaderIter(Stream(0))) == [1.0, 0.0]
+    assert list(_MultiProcessingDataLoaderIter(Stream(1))) == [1.0, 0.0]
 
 
 def test_names_that_tensordict_uses() -> None:

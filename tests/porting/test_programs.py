@@ -55,7 +55,7 @@ def runner(imports: str, folder: Path) -> Iterator[Callable[[Path], str]]:
         def run(program: Path) -> str:
             output = folder / program.stem
             print(program, output, sep="\t", file=process.stdin, flush=True)
-            code = process.stdout.readline()  # type: ignore[union-attr]
+            code = process.stdout.readline()
             assert code == "0\n", output.read_text()
             return output.read_text()
 

@@ -140,5 +140,5 @@ def _test(name: str, entry: Entry) -> Callable[[], None]:
         entry.run()
 
     test.__name__ = test.__qualname__ = name
-    test.entry = entry  # type: ignore[attr-defined]
+    test.entry = entry
     return test

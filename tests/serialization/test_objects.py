@@ -57,7 +57,7 @@ class Decorated(Plain):
     pass
 
 
-Decorated.__new__ = fail  # type: ignore[assignment]
+Decorated.__new__ = fail
 
 
 class Mapping(dict[str, int]):

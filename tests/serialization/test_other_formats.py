@@ -209,7 +209,7 @@ def test_save_refuses_shared_memory_and_save_model_stores_tied_weights_once(tmp_
         safetensors.save({"a": x, "b": x[1:3], "c": torch.ones(1)})
     assert list(safetensors.load(safetensors.save({"a": x[:2], "b": x[2:]}))) == ["a", "b"]  # adjacent, not shared
     with pytest.raises(TypeError, match="metadata has to be text"):
-        safetensors.save({"a": x}, {"epoch": 1})  # type: ignore[dict-item]
+        safetensors.save({"a": x}, {"epoch": 1})
 
     def tied() -> Any:
         net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))

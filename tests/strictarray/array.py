@@ -58,7 +58,7 @@ class ndarray:
     """An array on the device that the stand-in simulates."""
 
     __slots__ = ("__weakref__", "_a", "_gpu", "base")
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
     _a: np.ndarray[Any, Any]
     base: ndarray | None  # the array that owns the memory
 
@@ -91,7 +91,7 @@ class ndarray:
         """The bytes, on the host."""
         check_fetch("tobytes")
         transfers["tobytes"] += 1
-        return self._a.tobytes(order)  # type: ignore[arg-type]
+        return self._a.tobytes(order)
 
     def _scalar(self, kind: Callable[[Any], Any]) -> Any:
         transfers["item"] += 1
@@ -171,7 +171,7 @@ class ndarray:
         """A pointer to the memory."""
         return SimpleNamespace(ptr=self._a.__array_interface__["data"][0])
 
-    def _part(name: str) -> Any:  # type: ignore[misc]
+    def _part(name: str) -> Any:
         def write(self: ndarray, value: Any) -> None:
             wrapped(getattr(self._a, name))[...] = value
 

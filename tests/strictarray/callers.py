@@ -42,7 +42,7 @@ def called_by_test() -> bool:
 def let_tests_read(array: Any) -> None:
     """Let tests that run on a GPU read CuPy's own arrays as if they were NumPy's, and compute on their values."""
     global SKIPPED
-    SKIPPED += (str(Path(sys.modules["cupy"].__file__).parent),)  # type: ignore[arg-type]
+    SKIPPED += (str(Path(sys.modules["cupy"].__file__).parent),)
     refused, called, computed = array.__array__, array.__array_function__, array.__array_ufunc__
 
     def fetched(x: Any) -> Any:

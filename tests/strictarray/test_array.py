@@ -274,4 +274,4 @@ def test_objects_with_numpy_s_protocols_are_called(x: Any) -> None:
         def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> str:
             return func.__name__
 
-    assert (x + Other(), np.where(x > 0, x, Other())) == ("add", "where")  # type: ignore[call-overload]
+    assert (x + Other(), np.where(x > 0, x, Other())) == ("add", "where")

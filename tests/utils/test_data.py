@@ -157,7 +157,7 @@ def test_a_stream_may_be_its_own_iterator_and_is_not_asked_for_more_after_its_en
     class Own(IterableDataset[int]):
         def __iter__(self) -> Iterator[int]:
             self.left = [0, 1, 2, None, 3]
-            return self  # type: ignore[return-value]
+            return self
 
         def __next__(self) -> int:
             if (found := self.left.pop(0)) is None:

@@ -118,7 +118,7 @@ class LayerChecks:
                 yield check(f"forward {dtype} noncontiguous", run, sample.noncontiguous())
             if dtype in STORED:
                 yield check(f"copies {dtype}", copied, sample)
-                yield StateExchange(f"state_dict {dtype}", called, (called, called), sample)  # type: ignore[arg-type]
+                yield StateExchange(f"state_dict {dtype}", called, (called, called), sample)
             if "dtype" in {name for name, *_ in arguments(self.cls)} and dtype == "float64":
                 factory = {"dtype": torch.float64, "device": torch.device("cpu")}
                 yield check("factory", state, replace(sample, factory=factory), call=Built)
@@ -143,7 +143,7 @@ class LayerChecks:
 
 def check(name: str, program: Any, sample: Sample, **settings: Any) -> Check:
     call = FromTorchState if f"nn.{sample.cls.__name__}" in NORMAL else Built
-    return Check(name, program, (called, called), sample, **{"call": call, **settings})  # type: ignore[arg-type]
+    return Check(name, program, (called, called), sample, **{"call": call, **settings})
 
 
 def selected(names: list[str]) -> list[str]:
