@@ -23,9 +23,7 @@ _TAKEN = {
     "GivenDims": frozenset([int, tuple, list]),
     "GivenNumber": frozenset([int, float]),
 }
-_TORCH_NAMES = {
-    "Dtype": "torch.dtype", "GivenDim": "int", "GivenDims": "int or tuple of ints", "GivenNumber": "Number"
-}  # fmt: skip
+_TORCH_NAMES = {"Dtype": "torch.dtype", "GivenDim": "int", "GivenDims": "int or tuple of ints", "GivenNumber": "Number"}
 _REAL = float, np.floating, bool, np.bool_  # bools are numbers, as in PyTorch
 _NUMERIC = *_REAL, complex, np.inexact
 # Not checked: what PyTorch only tests for truth in Python code, and requires_grad, which is checked later.

@@ -61,9 +61,7 @@ class _DenseBlock(ModuleDict):
         super().__init__()
         for i in range(num_layers):
             width = num_input_features + i * growth_rate
-            self.add_module(
-                f"denselayer{i + 1}", _DenseLayer(width, growth_rate, bn_size, drop_rate, memory_efficient)
-            )  # fmt: skip
+            self.add_module(f"denselayer{i + 1}", _DenseLayer(width, growth_rate, bn_size, drop_rate, memory_efficient))
 
     def forward(self, init_features: Tensor) -> Tensor:
         features = [init_features]

@@ -15,9 +15,9 @@ from microgad.utils.checkpoint import checkpoint
 class Net(nn.Module):
     def __init__(self, blocks=8, n=32):
         super().__init__()
-        self.blocks = nn.ModuleList([
-            nn.Sequential(nn.Linear(n, 4 * n), nn.GELU(), nn.Linear(4 * n, n), nn.Tanh()) for _ in range(blocks)
-        ])  # fmt: skip
+        self.blocks = nn.ModuleList(
+            [nn.Sequential(nn.Linear(n, 4 * n), nn.GELU(), nn.Linear(4 * n, n), nn.Tanh()) for _ in range(blocks)]
+        )
         self.head = nn.Linear(n, 10)
         self.checkpointed = False
 

@@ -33,9 +33,8 @@ def load_example(name: str) -> Any:
     kinds = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
     tree = ast.parse(text)
     tree.body = [
-        node for node in tree.body
-        if isinstance(node, kinds) or (isinstance(node, ast.Assign) and _literal(node))
-    ]  # fmt: skip
+        node for node in tree.body if isinstance(node, kinds) or (isinstance(node, ast.Assign) and _literal(node))
+    ]
     module = types.ModuleType(name)
     exec(compile(tree, f"{name}.py", "exec"), vars(module))
     return module

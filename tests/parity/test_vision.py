@@ -113,9 +113,7 @@ PROGRAMS = {
     "nms": lambda lib, v: v.ops.nms(lib.tensor(BOXES), lib.tensor(SCORES), 0.3),
     "nms_ties": lambda lib, v: v.ops.nms(lib.tensor(BOXES.round()), lib.tensor(SCORES.round(1)), 0.2),
     "nms_nan": lambda lib, v: v.ops.nms(lib.tensor(BOXES), lib.tensor(np.where(SCORES > 0.5, np.nan, SCORES)), 0.3),
-    "batched_nms": lambda lib, v: v.ops.batched_nms(
-        lib.tensor(BOXES), lib.tensor(SCORES), lib.tensor(CLASSES), 0.2
-    ),
+    "batched_nms": lambda lib, v: v.ops.batched_nms(lib.tensor(BOXES), lib.tensor(SCORES), lib.tensor(CLASSES), 0.2),
     "nms_empty": lambda lib, v: v.ops.nms(lib.zeros(0, 4), lib.zeros(0), 0.2),
     "masks": lambda lib, v: v.ops.masks_to_boxes(lib.tensor((BATCH[:, 0] > 1).astype(int))),
     "align": lambda lib, v: v.ops.roi_align(lib.tensor(BATCH), lib.tensor(ROIS), 3),
@@ -126,9 +124,7 @@ PROGRAMS = {
     "align_layer": lambda lib, v: repr(v.ops.RoIAlign(2, 1.0, 2)),
     "pool": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH), lib.tensor(ROIS), 3),
     "pool_more": lambda lib, v: v.ops.RoIPool((2, 5), 0.5)(lib.tensor(BATCH), lib.tensor(ROIS)),
-    "pool_outside": lambda lib, v: v.ops.roi_pool(
-        lib.tensor(BATCH[:1]), [lib.tensor(BOXES[:9] * 4 - 5)], (3, 2)
-    ),
+    "pool_outside": lambda lib, v: v.ops.roi_pool(lib.tensor(BATCH[:1]), [lib.tensor(BOXES[:9] * 4 - 5)], (3, 2)),
     "pool_list": lambda lib, v: v.ops.roi_pool(
         lib.tensor(BATCH[:2]), [lib.tensor(BOXES[:3]), lib.tensor(BOXES[3:4])], 2, 0.7
     ),
@@ -155,9 +151,7 @@ PROGRAMS = {
     "focal_mean": lambda lib, v: v.ops.sigmoid_focal_loss(
         lib.tensor(X), lib.tensor((X > 0).astype(np.float32)), -1, 1.5, "mean"
     ),
-    "giou_loss": lambda lib, v: v.ops.generalized_box_iou_loss(
-        lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18]), "sum"
-    ),
+    "giou_loss": lambda lib, v: v.ops.generalized_box_iou_loss(lib.tensor(BOXES[:9]), lib.tensor(BOXES[9:18]), "sum"),
     "diou": lambda lib, v: v.ops.distance_box_iou(lib.tensor(BOXES[:9]), lib.tensor(BOXES[5:18])),
     "ciou": lambda lib, v: v.ops.complete_box_iou(lib.tensor(BOXES[:9]).half(), lib.tensor(BOXES[5:18]).half(), 0.1),
     "ciou_of_integers": lambda lib, v: v.ops.complete_box_iou(
@@ -187,7 +181,7 @@ PROGRAMS = {
     "frozen_of_misc": lambda lib, v: repr(v.ops.misc.FrozenBatchNorm2d(3)),
     "fake": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7)[2][0].tobytes(),
     "fake_target": lambda lib, v: v.datasets.FakeData(3, (3, 5, 6), 7, random_offset=4)[2][1],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

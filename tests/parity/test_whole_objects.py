@@ -27,9 +27,7 @@ class Pair(NamedTuple):
 
 
 VISION = {torch: torchvision, microgad: microgad}
-BOTH_WAYS = pytest.mark.parametrize(
-    ("writer", "reader"), [(torch, microgad), (microgad, torch)], ids=["load", "save"]
-)  # fmt: skip
+BOTH_WAYS = pytest.mark.parametrize(("writer", "reader"), [(torch, microgad), (microgad, torch)], ids=["load", "save"])
 
 
 def saved_and_loaded(writer, reader, x):

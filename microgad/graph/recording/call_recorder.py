@@ -56,10 +56,10 @@ class CallRecorder:
         inputs = {x.source for op in ops for x in op.inputs}
         loose |= not inputs.issuperset(x.number for x in read.values())  # the values of an argument were read
         results = [
-            (i, x) for i, x in enumerate(tree_leaves(out))
-            if isinstance(x, Tensor) and not self._known(x)
-            and writes.get(id(x)) != self.recorder.origins.unseen(x)
-        ]  # fmt: skip
+            (i, x)
+            for i, x in enumerate(tree_leaves(out))
+            if isinstance(x, Tensor) and not self._known(x) and writes.get(id(x)) != self.recorder.origins.unseen(x)
+        ]
         if not read or not (results or loose):
             return out
         if self._depth and len(read) < len(given):  # only the call that this one is part of has all that it depends on

@@ -11,9 +11,7 @@ import microgad
 
 from .checks import OpChecks, infos
 
-exp, add, add_, split, permute = (
-    microgad.exp, microgad.add, microgad.Tensor.add_, microgad.split, microgad.permute
-)  # fmt: skip
+exp, add, add_, split, permute = microgad.exp, microgad.add, microgad.Tensor.add_, microgad.split, microgad.permute
 
 
 class TwiceTheGradient(microgad.Function):
