@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from pathlib import Path
 
 import cupy
@@ -46,6 +47,7 @@ def main() -> None:
         "attributes": [name for name in dir(cupy.ndarray) if not name.startswith("_")],
     }
     text = json.dumps(surface, indent=0, sort_keys=True)
+    text = re.sub(r"\[([^]]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text)  # a function a line
     Path(__file__).with_name("surface.json").write_text(text + "\n")
 
 
