@@ -16,8 +16,12 @@ Of {all} names {scope} are in scope: {done} are done, {pending} are pending. Wri
 `python -m tests.parity.module_db --update`, which builds and runs each layer in both libraries: those of PyTorch's
 `torch.testing._internal.common_modules.module_db`, and with cases of this repository the other ones of torch.nn.
 
-| name | state |
+| not done | why |
 |---|---|
 {rows}
+
+Done are:
+
+{names}
 """
 PAGE = Page(Path(__file__).parent.parent / "modules.md", MODULES_MD, pending, OUT_OF_SCOPE)

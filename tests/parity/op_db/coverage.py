@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import textwrap
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,9 +31,13 @@ Of {all} names {scope} are in scope: {done} are done, {pending} are pending. Wri
 `python -m tests.parity.op_db --update`, which runs each op of PyTorch's
 `torch.testing._internal.common_methods_invocations.op_db` in both libraries.
 
-| name | state |
+| not done | why |
 |---|---|
 {rows}
+
+Done are:
+
+{names}
 """
 
 
@@ -47,18 +50,18 @@ class Page:
     pending_module: ModuleType
     out_of_scope: dict[str, str]  # name -> reason
 
-    def table(self, names: Iterable[str], pending: Iterable[str]) -> str:
-        """Make the page: totals, and one line per name."""
-        pending = set(pending)
-        state = {name: "pending" if name in pending else "done" for name in names}
-        state |= {name: f"out of scope: {reason}" for name, reason in self.out_of_scope.items()}
-        counts = Counter(state.values())
+    def table(self, names: Iterable[str], pending: Sequence[str]) -> str:
+        """Make the page: totals, a line for each name that isn't done, and the names that are."""
+        left = dict.fromkeys(pending, "pending")
+        left |= {name: f"out of scope: {reason}" for name, reason in self.out_of_scope.items()}
+        done = [f"`{name}`" for name in sorted({*names} - {*left})]
         return self.text.format(
-            all=len(state),
-            scope=len(state) - len(self.out_of_scope),
-            done=counts["done"],
-            pending=counts["pending"],
-            rows="\n".join(f"| `{name}` | {state[name]} |" for name in sorted(state)),
+            all=len(done) + len(left),
+            scope=len(done) + len(pending),
+            done=len(done),
+            pending=len(pending),
+            rows="\n".join(f"| `{name}` | {left[name]} |" for name in sorted(left)),
+            names=textwrap.fill(", ".join(done), 116, break_on_hyphens=False),
         )
 
     def update(self, names: Iterable[str], failed: dict[str, bool]) -> None:
@@ -73,7 +76,6 @@ class Page:
 
 
 PAGE = Page(HERE.parent / "coverage.md", COVERAGE_MD, pending, OUT_OF_SCOPE)
-TABLE, table = PAGE.path, PAGE.table
 
 
 def update(failed: dict[str, bool]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .checks import OpChecks, op_db, title
-from .coverage import TABLE, table
+from .coverage import PAGE
 from .exceptions import LEFT_OUT, SLACK, UNDEFINED
 from .pending import PENDING
 from .scope import OUT_OF_SCOPE
@@ -27,4 +27,4 @@ def test_tables_only_name_ops_of_the_database():
 
 
 def test_coverage_page_is_up_to_date():
-    assert TABLE.read_text() == table(NAMES, PENDING), "run python -m tests.parity.op_db --update"
+    assert PAGE.path.read_text() == PAGE.table(NAMES, PENDING), "run python -m tests.parity.op_db --update"
