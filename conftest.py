@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from _pytest.runner import runtestprotocol
 
 import microgad
 from microgad.torch_function import wrappers
@@ -23,9 +24,23 @@ collect_ignore_glob = [] if importlib.util.find_spec("onnx") else ["microgad/onn
 collect_ignore_glob += [] if importlib.util.find_spec("scipy") else ["microgad/quasirandom.py"]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _names(doctest_namespace: dict[str, Any]) -> None:
-    doctest_namespace.update(np=np, torch=microgad, microgad=microgad, nn=microgad.nn, F=microgad.nn.functional)
+@pytest.fixture(scope="session")
+def doctest_namespace() -> dict[str, Any]:
+    """Take the place of pytest's fixture. One that added to it would be looked up for each test."""
+    return {"np": np, "torch": microgad, "microgad": microgad, "nn": microgad.nn, "F": microgad.nn.functional}
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Let a process of pytest-xdist send one report of a test that passes, not three and notes of its start and end.
+
+    They cost half as much as all else that pytest does for a test. Only --durations reads them.
+    """
+    if not hasattr(item.config, "workerinput") or item.config.option.durations is not None:
+        return None
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        if report.when == "call" or not report.passed:
+            item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)
