@@ -236,6 +236,11 @@ def is_module(x: Any) -> bool:
     return isinstance(x, _modules())
 
 
+def is_module_class(x: Any) -> bool:
+    """Whether an object is a class of modules."""
+    return isinstance(x, type) and issubclass(x, _modules())
+
+
 def is_named_tuple(kind: Any) -> bool:
     """Whether an object is a named tuple class whose tuples consist of their fields."""
     return (
@@ -298,6 +303,7 @@ def set_attributes(x: Any, state: Any) -> None:
         # PyTorch writes a dict for every kind of hook; here empty ones would only slow down calls.
         no_use = {name for name in HOOK_ATTRIBUTES & state.keys() if not state[name]}.union(_RECURRENT)
         state = {name: value for name, value in state.items() if name not in no_use}
+        state.setdefault("_non_persistent_buffers_set", set())  # PyTorch before version 1.6 had none
         if HOOK_ATTRIBUTES & state.keys():
             state["_has_hook_dicts"] = True
     vars(x).update(state)

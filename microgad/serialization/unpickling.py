@@ -219,11 +219,13 @@ _KNOWN = {*CALLS, *_VALUES, *_CLASSES, *FACTORIES, UNTYPED, objects.FUNCTIONS, "
 _MOVED_TO = {"builtins": "__builtin__", "pathlib._local": "pathlib", "numpy._core.multiarray": "numpy.core.multiarray"}
 
 
-def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Storage]:
-    """Make the function that resolves persistent references to storages, by calling `storage(Name, *facts)`."""
+def storage_loader(storage: Callable[..., Storage]) -> Callable[[Any], Any]:
+    """Make the function that resolves persistent references: to modules' classes, and by `storage(Name, *facts)`."""
 
-    def referred(facts: Any) -> Storage:
+    def referred(facts: Any) -> Any:
         facts = old_text.as_names(facts)
+        if isinstance(facts, tuple) and len(facts) == 4 and facts[0] == "module" and objects.is_module_class(facts[1]):
+            return _ProgramGlobal(facts[1])  # before PyTorch 1.6; its file and its source follow
         if not isinstance(facts, tuple) or len(facts) < 5 or facts[0] != "storage" or type(facts[1]) is not Name:
             raise FileError("holds a reference to what is no storage")
         if type(facts[2]) not in (str, int) or type(facts[3]) is not str:

@@ -267,3 +267,25 @@ loaded.optimizer.step()
     p.sum().backward()
     scheduler.optimizer.step()
     assert scheduler.optimizer.state[p]["step"] == 2
+
+
+def test_modules_in_files_from_before_pytorch_1_6():
+    """Such files have each class's source, and the modules lack attributes that later versions gave them."""
+    nn = torch.nn
+    net = nn.Sequential(nn.Conv1d(3, 4, 1), nn.BatchNorm1d(4), nn.LSTM(2, 5))
+    later = {"padding_mode", "_reversed_padding_repeated_twice", "proj_size", "_non_persistent_buffers_set"}
+    for layer in net.modules():
+        for name in later & layer.__dict__.keys():
+            del layer.__dict__[name]
+    file = io.BytesIO()
+    torch.save(net, file, _use_new_zipfile_serialization=False)
+    results = []
+    for library in (torch, microgad):
+        file.seek(0)
+        loaded = library.load(file, weights_only=False)
+        results.append(loaded(library.arange(6.0).reshape(1, 3, 2))[0].detach().numpy())
+        assert len(loaded.state_dict()) == 11
+    np.testing.assert_allclose(*results, rtol=1e-5)
+    file.seek(0)
+    with pytest.raises(pickle.UnpicklingError, match="weights_only=False"):
+        microgad.load(file)

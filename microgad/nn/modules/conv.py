@@ -42,6 +42,7 @@ class _ConvNd(Module):
 
     weight: Parameter
     bias: Parameter | None
+    padding_mode: PaddingMode = "zeros"  # of modules that PyTorch has saved before version 1.1
 
     _spatial_dims: int
     _convolve: str  # its function in F, which is looked up at each call, because programs replace functions there

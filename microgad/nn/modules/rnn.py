@@ -73,6 +73,8 @@ class RNNBase(FlatWeights, _Recurrent):
     [('weight_ih_l0', (9, 2)), ('weight_hh_l0', (9, 3)), ('bias_ih_l0', (9,)), ('bias_hh_l0', (9,))]
     """
 
+    proj_size = 0  # of modules that PyTorch has saved before version 1.8
+
     def __init__(
         self,
         mode: str,
