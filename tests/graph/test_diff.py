@@ -122,6 +122,15 @@ def test_operations_between_two_that_only_one_tape_has_are_paired():
     assert [(a.name, b.name) for a, b in found.pairs] == [(name, name) for name in ("Exp", "Tanh", "Sin", "Sum")]
 
 
+def test_an_operation_that_only_one_tape_has_comes_after_a_difference_before_it():
+    x = torch.ones(3)
+    with torch.record() as mine:
+        (x * 2).sum()
+    with torch.record() as theirs:
+        (x * 3).abs().sum()
+    assert [x.kind for x in mine.diff(theirs).differences] == ["inputs", "added", "inputs"]
+
+
 def test_tapes_without_values_are_compared_by_digests():
     a = torch.trace(torch.exp, torch.tensor([1.0, 2.0]))
     b = torch.trace(torch.exp, torch.tensor([1.0, 2.5]))
@@ -138,6 +147,8 @@ def test_a_difference_is_measured_in_ulps():
         tapes.append(tape)
     assert tapes[0].diff(tapes[1]).first.ulps == 2
     assert not tapes[0].diff(tapes[1], rtol=1e-6)
+    tiny = np.finfo(np.float32).smallest_subnormal
+    assert tape_of(np.array([-tiny])).diff(tape_of(np.array([tiny]))).first.ulps == 2
 
 
 def test_two_seeds_differ_at_the_first_draw():
@@ -207,6 +218,25 @@ def test_a_number_instead_of_a_tensor_is_a_difference():
         x * y
     assert number.diff(tensor).first.message == "b is 2, in the other constant"
     assert tensor.diff(number).first.message == "b is constant, in the other 2"
+    with torch.record() as alone:
+        nn.functional.linear(x, torch.eye(2))
+    with torch.record() as biased:
+        nn.functional.linear(x, torch.eye(2), y)
+    assert alone.diff(biased).first.message == "bias is None, in the other constant bias"
+
+
+def test_another_result_of_an_operation_is_a_difference():
+    tapes = [torch.trace(lambda x, i=i: x.chunk(2)[i].exp(), torch.zeros(4)) for i in (0, 1)]
+    words = tapes[0].diff(tapes[1]).first.message.split(", ")
+    assert [w.partition(" at ")[0] for w in words if "result" in w] == [
+        "x comes from result 0 of Split", "in the other from result 1 of Split"
+    ]  # fmt: skip
+
+
+def test_without_settings_only_first_results_are_compared():
+    two, three = (torch.trace(lambda x, sizes=sizes: x.split(sizes), torch.zeros(4)) for sizes in ([2, 2], [2, 1, 1]))
+    assert two.diff(three)
+    assert not two.diff(three, settings=False)
 
 
 def test_index_arrays_are_compared():
@@ -242,6 +272,9 @@ def test_float32_is_compared_with_float64():
     assert single.diff(double).first.kind == "dtypes"
     assert not single.diff(double, rtol=1e-6, dtypes=False)
     assert single.diff(double, rtol=1e-12, dtypes=False).first.mine is single.op(0)
+    casts = [torch.trace(lambda x, d=d: x.to(d).exp(), torch.arange(3)) for d in (torch.float32, torch.float64)]
+    assert casts[0].diff(casts[1])
+    assert not casts[0].diff(casts[1], dtypes=False)
 
 
 def test_differing_gives_numbers_of_operations_to_mark():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ... import backend
+from ...dtypes import _ALL
 from ...errors import ArgumentError, DtypeError
 from ...errors.own_arguments import checked
 from ...type_aliases import Array
@@ -19,6 +21,8 @@ from ..tape import ANOTHER, Input, Op, Source, Tape
 
 Kind = Literal["missing", "added", "inputs", "shapes", "dtypes", "settings", "values"]
 MAX_MATCHES = 10_000_000  # matching pairs up to which difflib aligns what lies between the common start and end
+
+_DTYPES = re.compile(rf"\b({'|'.join(dtype.name for dtype in _ALL)})\b")
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,17 @@ class _InputComparison:
                 if start.number not in self.sources:
                     self.sources[start.number] = _compare_sources(start, other, self.rtol)
             elif self.partner.get(start.number) != other.number or x.index != y.index:
-                message = f"{x.name} comes from {_called(start)}, in the other from {_called(other)}"
+                message = f"{x.name} comes from {_result(start, x)}, in the other from {_result(other, y)}"
                 return Difference("inputs", a, b, message)
         return None
 
 
 def _given(x: Input, source: Op | Source | None) -> str:
     return _shown(x.value) if source is None else _called(source)
+
+
+def _result(made: Op | Source, x: Input) -> str:
+    return (f"result {x.index} of " if isinstance(made, Op) and len(made.shapes) > 1 else "") + _called(made)
 
 
 def _compare_sources(a: Source, b: Source, rtol: float) -> Difference | None:
@@ -187,7 +195,7 @@ def _compare_facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | N
         return None
     for name in dict.fromkeys((*a.settings, *b.settings)):
         x, y = a.settings.get(name), b.settings.get(name)
-        if repr(x) != repr(y) and (dtypes or name != "dtype"):
+        if repr(x) != repr(y) and (dtypes or (name != "dtype" and _without_dtypes(x) != _without_dtypes(y))):
             return Difference("settings", a, b, f"{name} is {_shown(x)}, in the other {_shown(y)}")
     if a.recipe is not None and b.recipe is not None:
         for name, x in a.recipe.settings.items():
@@ -195,6 +203,11 @@ def _compare_facts(a: Op, b: Op, dtypes: bool, settings: bool) -> Difference | N
                 if not np.array_equal(mine, theirs):
                     return Difference("settings", a, b, f"{name}, an array {mine.shape}, has other values in the other")
     return None
+
+
+def _without_dtypes(setting: Any) -> str:
+    """Return the repr of a setting, in which all dtypes are the same."""
+    return _DTYPES.sub("dtype", repr(setting))
 
 
 def _arrays(setting: Any) -> Iterator[Any]:
