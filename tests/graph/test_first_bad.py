@@ -200,6 +200,18 @@ def distance_to_itself(net, x):
     return gap.sqrt()  # here Sqrt backward inf
 
 
+def two_infinities(net, x):
+    h = (net.stem(x).abs() + 1) * 1000
+    h = h.exp() - 1 / (h * 0)  # here Exp forward inf
+    return net.head(h)
+
+
+def infinite_in_the_last_part(net, x):
+    h = torch.exp((net.stem(x).abs() + 1) * 1000 * torch.arange(8.0))  # here Exp forward inf
+    first, *_, last = h.unbind(1)
+    return first + (last - last)
+
+
 def custom_backward(net, x):
     class Careless(torch.autograd.Function):
         @staticmethod
@@ -288,6 +300,12 @@ def test_an_infinite_input_is_reported_where_it_becomes_nan():
     bad = tape.first_bad()
     assert (bad.op.name, bad.kind) == ("Sub", "NaN")
     assert "held inf before" in bad.message
+
+
+def test_a_constant_that_holds_nan_is_named():
+    with torch.record(stats=True) as tape:
+        torch.tensor([1.0, float("nan")]).exp()
+    assert str(tape.first_bad()) == "a constant of shape (2,): held NaN before any operation; Exp read it first"
 
 
 def test_a_bad_gradient_counts_before_the_parameter_it_spoiled():
