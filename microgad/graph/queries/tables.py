@@ -164,16 +164,9 @@ def _readers(tape: Tape) -> dict[int | None, list[float]]:
 
 
 def _result_of(ops: Sequence[Op], readers: Mapping[int | None, Sequence[float]]) -> Op:
-    """Return the operation whose result is the first to be read after all of `ops`.
-
-    If none is, return the last one that autograd recorded: the others may be updates of running statistics.
-    """
+    """Return the operation whose result is the first to be read after all of `ops`; if none is, the last one."""
     end = ops[-1].number
-
-    def order(op: Op) -> tuple[float, bool]:
-        return next((n for n in readers.get(op.number, ()) if n > end), math.inf), not op.recorded
-
-    return min(reversed(ops), key=order)
+    return min(reversed(ops), key=lambda op: next((n for n in readers.get(op.number, ()) if n > end), math.inf))
 
 
 def _below(call: ModuleCall, under: str) -> list[tuple[Member, str, str]]:
