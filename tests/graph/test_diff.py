@@ -187,6 +187,7 @@ def test_small_differences_and_those_of_nan_and_infinity_are_found(mine, theirs)
 def test_rtol_is_relative_to_the_largest_finite_value():
     assert not tape_of([-np.inf, 1.0]).diff(tape_of([-np.inf, 1.0 + 1e-6]), rtol=1e-5)
     assert tape_of([-np.inf, 1.0]).diff(tape_of([-np.inf, 1.1]), rtol=1e-5)
+    assert not tape_of([np.nan, 1.0]).diff(tape_of([np.nan, 1.0 + 1e-6]), rtol=1e-5)
 
 
 def test_values_of_scalar_sources_are_compared():

@@ -187,3 +187,10 @@ def test_the_formulas_of_complex_gradients_are_said_to_be_of_conjugates():
     assert "a gets 1.-2.j" in explain(z * z)
     assert said not in explain(z.real * z.imag)
     assert said not in explain(z.real.exp())
+    assert said not in explain(z.reshape(1))  # whose gradient moves values alone
+
+
+def test_the_values_of_up_to_six_elements_are_shown():
+    x = torch.arange(7.0, requires_grad=True)
+    assert lines(x[:6].exp())[-1] == "x gets [  1.      ,   2.718282,   7.389056,  20.085537,  54.59815 , 148.41316 ]"
+    assert lines(x.exp())[-1] == "x gets float32 (7,) from 1 to 403.4"

@@ -78,6 +78,31 @@ def test_the_peak_of_a_small_graph_computed_by_hand():
     assert not memory.checkpoints
 
 
+@pytest.mark.parametrize(("blocks", "peak"), [((2, 2), 5), ((4, 2), 6)])
+def test_the_peak_with_checkpoints_computed_by_hand(blocks, peak):
+    """In the last block also the first one's result is held, and everywhere the block's results and two gradients."""
+    net = nn.Sequential(*(nn.Sequential(*(nn.Tanh() for _ in range(n))) for n in blocks))
+    memory = net(torch.ones(256, requires_grad=True)).graph(params=net).tape.memory()
+    assert {found.paths: found.peak for found in memory.checkpoints}["0", "1"] == peak * 1024
+
+
+def test_memory_that_two_operations_keep_is_let_go_once():
+    x = torch.ones(1024, requires_grad=True)
+    y = x.expand(64, 1024).sum(0).exp()
+    memory = (y * y).sum().graph().tape.memory()
+    assert (memory.peak, memory.at.name) == (65 * 4096, "Sum")  # when nothing but gradients is held
+
+
+def test_what_reads_a_result_without_grad_holds_no_gradient():
+    x = torch.ones(256, requires_grad=True)
+    with torch.record() as tape:
+        y = x.exp()
+        (y * 2).sum()
+        y.detach().mean()
+    memory = tape.memory()
+    assert (memory.peak, memory.at.name) == (3 * 1024, "Mul")
+
+
 def test_the_operations_that_keep_most_come_first():
     net, x = nn.Sequential(nn.Linear(4, 100), nn.Tanh(), nn.Linear(100, 2)), torch.randn(50, 4)
     memory = recorded(net, x).memory()
@@ -93,8 +118,8 @@ def test_the_flops_of_a_checkpoint_are_those_it_recomputes():
         assert found.peak < memory.peak
         if len(found.paths) == 1 and found.paths[0] in ("blocks.0", "blocks.1", "blocks.2"):
             assert found.extra_flops == pytest.approx(2 * 2 * 16 * 32 * 128, rel=0.1)
-    peaks = [found.peak for found in memory.checkpoints]
-    assert peaks == sorted(peaks)
+    costs = [(found.peak, found.extra_flops) for found in memory.checkpoints]
+    assert costs == sorted(costs)
 
 
 def test_a_checkpoint_around_everything_saves_nothing():

@@ -246,6 +246,16 @@ def test_gradients_of_a_program_that_writes_to_its_parameters():
     assert tape.gradient(("Sum", 0), "x").tolist() == [1.0, 4.0]
 
 
+def test_a_name_stands_for_every_value_that_came_from_outside():
+    w = torch.tensor([1.0, 2.0], requires_grad=True)
+    with torch.record(replay=True, params={"w": w}) as tape:
+        y = w * 2
+        w.data = torch.tensor([5.0, 7.0])
+        w + y
+    assert tape.replay().results[0].tolist() == [7.0, 11.0]
+    assert tape.replay(inputs={"w": [10.0, 20.0]}).results[0].tolist() == [30.0, 60.0]
+
+
 V = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
 TABLE = torch.arange(12.0).reshape(4, 3).requires_grad_()
 ROWS = torch.arange(4.0)[:, None]
@@ -394,6 +404,8 @@ def test_a_replay_in_another_dtype_keeps_the_precision_of_derivatives():
         (g * V).sum()
     first, second = (y.item() for y in tape.replay(dtype="float64").results)
     assert second == pytest.approx(first, rel=1e-15)
+    cast = torch.trace(lambda x: (x > 0).float(), torch.ones(2))
+    assert cast.replay(dtype="float64").results[0].dtype == torch.float64
 
 
 def test_replays_that_can_not_be_right_are_refused():

@@ -216,6 +216,11 @@ def test_values_that_leave_as_numbers_and_return_are_cut_where_they_left():
         (torch.full((2,), size) * torch.ones(2, requires_grad=True)).sum()
     cut = tape.why_no_grad("w")
     assert (cut.op.name, cut.reason) == ("Sum", "left")
+    v = torch.tensor(1.0, requires_grad=True)  # older than the number
+    with torch.record(params={"w": w}) as tape:
+        size = (w * 2).sum().item()
+        ((v + torch.zeros(2)) * torch.tensor(size)).sum()
+    assert "may have come back as the constant of shape (), of unknown origin, in Mul" in str(tape.why_no_grad("w"))
 
 
 def test_a_tensor_may_be_given_in_place_of_its_name():
