@@ -10,7 +10,7 @@ import numpy as np
 from ...type_aliases import Array, Tensor
 from ..support.out import into
 from .bessel_large_argument import FINE_QUARTER_PI, phase_series
-from .double_double import DoubleDouble, power_series, renormalize, to_pair
+from .double_double import DoubleDouble, power_series, renormalize
 from .evaluation import non_differentiable, piecewise, polynomial, product_error, rational, replace_where, sum_error
 from .near_zeros import polynomial_with_zeros, taylor_at_zero
 
@@ -83,9 +83,6 @@ def _taylor(zero: float, slope: float) -> list[float]:
 
 
 _TAYLOR = [(zero, zero_low, *_taylor(zero, slope)) for zero, zero_low, slope in _ZEROS]
-_PHASE_SERIES = [3 * c for c in phase_series(Fraction(1, 3), 22)]  # 3 φ ζ in terms of 1/ζ²
-_PHASE = [to_pair(c) for c in _PHASE_SERIES[:5]]
-_PHASE_OTHERS = tuple(float(c) for c in reversed(_PHASE_SERIES[5:]))
 _P_REST = tuple(a - b for a, b in zip(_P[0][:-1], (0.0, *_P[1][:-1]), strict=True)), _P[1]  # (P - 1) ζ²
 
 
@@ -167,7 +164,7 @@ def _by_phase(y: Array, k: Array, zeta: Array, zeta_low: Array) -> Array:
         r = r + part
     error = error + (2 * product_error(y, small) + 2 * y * smallest - turns * fourth)
     u = DoubleDouble(1.0) / DoubleDouble(zeta, zeta_low)
-    angle = (renormalize(r, error) + u * power_series(u * u, _PHASE, _PHASE_OTHERS)).rounded() / 3
+    angle = (renormalize(r, error) + u * power_series(u * u, *phase_series(Fraction(1, 3), 3))).rounded() / 3
     z = 1 / (zeta * zeta)
     modulus = np.sqrt(rational(z, *_P) ** 2 + (rational(z, *_Q) / zeta) ** 2)
     return np.sin(angle) * modulus / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))

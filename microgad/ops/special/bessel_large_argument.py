@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ...type_aliases import Array
-from .double_double import DoubleDouble, power_series, renormalize, to_pair
+from .double_double import DoubleDouble, Series, power_series, renormalize, to_pair
 from .evaluation import polynomial, replace_where, sum_error
 from .near_zeros import taylor_at_zero
 
@@ -115,13 +116,18 @@ FINE_QUARTER_PI = 0.7853981629014015, 4.960467869796759e-10, 2.8605943548317875e
 _SERIES_FROM = 45  # from here on φ's asymptotic series has 32 digits
 
 
-def phase_series(order: int | Fraction, count: int) -> list[Fraction]:
-    """The series of φ(x) x in terms of 1/x², from 1 + φ' = 1 / (P² + Q²), where that of P² + Q² is DLMF 10.18.17."""
+@cache
+def phase_series(order: int | Fraction, factor: int = 1) -> Series:
+    """The coefficients of factor · φ(x) x in terms of 1/x², for `power_series`.
+
+    They follow from 1 + φ' = 1 / (P² + Q²), where the series of P² + Q² is DLMF 10.18.17.
+    """
     modulus, inverse = [Fraction(1)], [Fraction(1)]
-    for k in range(1, count + 1):
+    for k in range(1, 23):
         modulus.append(modulus[-1] * Fraction(2 * k - 1, 2 * k) * Fraction(4 * order**2 - (2 * k - 1) ** 2, 4))
         inverse.append(-sum((modulus[j] * inverse[k - j] for j in range(1, k + 1)), Fraction(0)))
-    return [-t / (2 * k - 1) for k, t in enumerate(inverse)][1:]
+    phase = [-factor * t / (2 * k - 1) for k, t in enumerate(inverse)][1:]
+    return [to_pair(c) for c in phase[:5]], tuple(float(c) for c in reversed(phase[5:]))
 
 
 def _taylor(order: int, z: float, slope: float) -> list[float]:
@@ -137,13 +143,10 @@ class LargeArgumentBessel:
     """One of the four functions, which tends to sign · (-1)^k √(2/πx) sin r, where x = (k + shift/4) π + r."""
 
     def __init__(self, order: int, shift: int, sign: int, zeros: Any) -> None:
-        self.shift, self.sign = shift, sign
+        self.order, self.shift, self.sign = order, shift, sign
         self.zeros = [(zero, zero_low, *_taylor(order, zero, slope)) for zero, zero_low, slope in zeros]
         self.hankel = (_HANKEL_0, _HANKEL_1)[order]
         self.close = 1.0 + 0.5 * order  # where |wave| < close / x the terms cancel; a Taylor series reaches that far
-        phase = phase_series(order, 22)
-        self.leading = [to_pair(c) for c in phase[:5]]
-        self.others = tuple(float(c) for c in reversed(phase[5:]))
 
     def __call__(self, x: Array) -> Array:
         return replace_where(self._moderate(x), (x,), (x >= 5e4, self._huge))
@@ -224,7 +227,7 @@ class LargeArgumentBessel:
             r_low = r_low + sum_error(r, -quarters * part)
             r = r - quarters * part
         u = DoubleDouble(1.0) / DoubleDouble(x)
-        angle = (renormalize(r, r_low) + u * power_series(u * u, self.leading, self.others)).rounded()
+        angle = (renormalize(r, r_low) + u * power_series(u * u, *phase_series(self.order))).rounded()
         p_rest, q, divisor = self._hankel(x)
         p_rest, q = p_rest / divisor, q / divisor
         square = 1 + (p_rest * (2 + p_rest) + q * q)

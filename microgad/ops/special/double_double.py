@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
+from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
 from ...type_aliases import Array
 from .evaluation import polynomial, product_error, sum_error, table_rows
 
+Series: TypeAlias = tuple[list[tuple[float, float]], tuple[float, ...]]  # coefficients, as of `power_series`
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097")
 
 
@@ -65,50 +68,82 @@ def power_series(x: DoubleDouble, leading: list[tuple[float, float]], others: tu
     return out
 
 
-def _even_zetas(count: int) -> list[Decimal]:
-    """ζ(2), ζ(4), ..., each computed from those before it (DLMF 25.6.16)."""
-    out = [_PI * _PI / 6]
-    for n in range(2, count + 1):
-        out.append(sum((out[k] * out[n - 2 - k] for k in range(n - 1)), Decimal(0)) / (n + Decimal("0.5")))
-    return out
-
-
 DIGITS = Context(prec=45)
-_CENTERS = [Decimal(2 * k + 1) / 128 for k in range(32, 64)]  # of 32 intervals of [1/2, 1)
-with localcontext(DIGITS):
-    EVEN_ZETAS = _even_zetas(36)
-    # B₂ⱼ / (2j)!, the coefficients of the Euler-Maclaurin formula (DLMF 25.6.2)
-    EULER_MACLAURIN = [-2 * zeta / (-4 * _PI * _PI) ** j for j, zeta in enumerate(EVEN_ZETAS, 1)]
-    _LOG_2 = to_pair(Decimal(2).ln())
-    _LOGS = [(float(c), *to_pair(c.ln())) for c in _CENTERS]
-    _ATANH = [to_pair(2 / Decimal(2 * k + 1)) for k in range(4)]
-    _COTANGENT = [to_pair(2 * zeta) for zeta in EVEN_ZETAS[:25]]
-    _STIRLING = [to_pair(c * math.factorial(2 * j - 1)) for j, c in enumerate(EULER_MACLAURIN[:10], 1)]  # B₂ⱼ / 2j
-_ATANH_OTHERS = tuple(2 / (2 * k + 1) for k in range(7, 3, -1))
-_COTANGENT_OTHERS = tuple(high for high, _ in reversed(_COTANGENT[12:]))
-_STIRLING_OTHERS = tuple(high for high, _ in reversed(_STIRLING[4:]))
+
+
+# The tables are made at their first use.
+
+
+@cache
+def even_zetas() -> list[Decimal]:
+    """ζ(2), ζ(4), ..., ζ(72), each computed from those before it (DLMF 25.6.16)."""
+    with localcontext(DIGITS):
+        out = [_PI * _PI / 6]
+        for n in range(2, 37):
+            out.append(sum((out[k] * out[n - 2 - k] for k in range(n - 1)), Decimal(0)) / (n + Decimal("0.5")))
+        return out
+
+
+@cache
+def euler_maclaurin() -> list[Decimal]:
+    """B₂ⱼ / (2j)!, the coefficients of the Euler-Maclaurin formula (DLMF 25.6.2)."""
+    with localcontext(DIGITS):
+        return [-2 * zeta / (-4 * _PI * _PI) ** j for j, zeta in enumerate(even_zetas(), 1)]
+
+
+@cache
+def _logs() -> tuple[tuple[float, float], list[tuple[float, float, float]]]:
+    """log 2; the centers c of 32 intervals of [1/2, 1) with log c."""
+    with localcontext(DIGITS):
+        centers = [Decimal(2 * k + 1) / 128 for k in range(32, 64)]
+        return to_pair(Decimal(2).ln()), [(float(c), *to_pair(c.ln())) for c in centers]
+
+
+@cache
+def _artanh() -> Series:
+    """2 artanh(x) / x in terms of x²."""
+    with localcontext(DIGITS):
+        leading = [to_pair(2 / Decimal(2 * k + 1)) for k in range(4)]
+    return leading, tuple(2 / (2 * k + 1) for k in range(7, 3, -1))
+
+
+@cache
+def _cotangent() -> Series:
+    """2 ζ(2k), for `pi_cotangent`."""
+    with localcontext(DIGITS):
+        pairs = [to_pair(2 * zeta) for zeta in even_zetas()[:25]]
+    return pairs[:12], tuple(high for high, _ in reversed(pairs[12:]))
+
+
+@cache
+def _stirling() -> Series:
+    """B₂ⱼ / 2j, for `digamma`."""
+    with localcontext(DIGITS):
+        pairs = [to_pair(c * math.factorial(2 * j - 1)) for j, c in enumerate(euler_maclaurin()[:10], 1)]
+    return pairs[:4], tuple(high for high, _ in reversed(pairs[4:]))
 
 
 def log(x: DoubleDouble) -> DoubleDouble:
     """log x = k log 2 + log c + 2 artanh((m - c) / (m + c)), where x = 2^k m isn't subnormal and c is near m."""
     m, k = np.frexp(x.high)
     m_low = np.ldexp(x.low, -k)
-    table = table_rows(_LOGS, m * 64 - 32)
+    log_2, logs = _logs()
+    table = table_rows(logs, m * 64 - 32)
     center = table[:, 0]
     s = DoubleDouble(m - center, m_low) / renormalize(m + center, sum_error(m, center) + m_low)
-    log_quotient = s * power_series(s * s, _ATANH, _ATANH_OTHERS)
+    log_quotient = s * power_series(s * s, *_artanh())
     exponent = k.astype(np.float64)
-    log_power = DoubleDouble(exponent) * DoubleDouble(*[np.full_like(exponent, part) for part in _LOG_2])
+    log_power = DoubleDouble(exponent) * DoubleDouble(*[np.full_like(exponent, part) for part in log_2])
     return (log_power + DoubleDouble(table[:, 1], table[:, 2])) + log_quotient
 
 
 def pi_cotangent(e: Array) -> DoubleDouble:
     """π cot πe = 1/e - 2 Σ ζ(2k) e^(2k - 1) (DLMF 4.19.6), for 0 < |e| < 0.22; beyond, it has fewer digits."""
     e = DoubleDouble(e)
-    return DoubleDouble(1.0) / e - e * power_series(e * e, _COTANGENT[:12], _COTANGENT_OTHERS)
+    return DoubleDouble(1.0) / e - e * power_series(e * e, *_cotangent())
 
 
 def digamma(w: DoubleDouble) -> DoubleDouble:
     """ψ(w) for w > 50, by its asymptotic series (DLMF 5.11.2)."""
     z = DoubleDouble(1.0) / (w * w)
-    return log(w) - (DoubleDouble(0.5) / w + z * power_series(z, _STIRLING[:4], _STIRLING_OTHERS))
+    return log(w) - (DoubleDouble(0.5) / w + z * power_series(z, *_stirling()))

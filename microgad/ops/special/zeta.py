@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,27 @@ from ...type_aliases import Array, Tensor
 from ..elementwise.operands import require_one_tensor
 from ..support.blocks import in_double
 from ..support.out import into
-from .double_double import EULER_MACLAURIN
+from .double_double import euler_maclaurin
 from .evaluation import piecewise, promote, replace_where, sum_error
 from .zeta_near_zeros import zeta_near_zero
 
 _TERMS = 10  # summed one by one, before the Euler-Maclaurin formula takes over
-_EULER_MACLAURIN = [float(c) for c in EULER_MACLAURIN[:12]]
+
+
+@cache
+def _coefficients() -> list[float]:
+    return [float(c) for c in euler_maclaurin()[:12]]
 
 
 def _euler_maclaurin(s: Array, w: Array, unit: float, factor: float) -> Array:
     """`hurwitz_positive` by the Euler-Maclaurin formula, for w >= 10 that isn't much smaller than s."""
     s_small = np.minimum(s, 1e4)  # w^-s is 0 from there on
     u = 1 / (w * w)
-    total = np.full_like(w, _EULER_MACLAURIN[-1])
-    for j in range(len(_EULER_MACLAURIN) - 1, 0, -1):
+    coefficients = _coefficients()
+    total = np.full_like(w, coefficients[-1])
+    for j in range(len(coefficients) - 1, 0, -1):
         total *= (s_small + (2 * j - 1)) * (s_small + 2 * j) * u
-        total += _EULER_MACLAURIN[j - 1]
+        total += coefficients[j - 1]
     total *= s_small / w
     total += 0.5
     power = np.power(w / unit, -s)

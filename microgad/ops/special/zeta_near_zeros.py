@@ -17,21 +17,26 @@ from typing import Any
 import numpy as np
 
 from ...type_aliases import Array
-from .double_double import DIGITS, EULER_MACLAURIN, EVEN_ZETAS, DoubleDouble, renormalize, to_pair
+from .double_double import DIGITS, DoubleDouble, euler_maclaurin, even_zetas, renormalize, to_pair
 from .evaluation import replace_where, table_rows
 
 _LOW = 13  # n below which A is a power series of t, with coefficients from a table
 _LARGEST = 31  # s above which A is too small to cancel D
 _A_TERMS, _A_PAIRS = 18, 7  # the terms of A's power series, and how many of them are double-double
 _D_TERMS, _D_PAIRS = 10, 5  # the same of D's
-_EULER_MACLAURIN = [to_pair(c) for c in EULER_MACLAURIN[:20]]
+
+
+@cache
+def _coefficients() -> list[tuple[float, float]]:
+    """Those of the Euler-Maclaurin formula."""
+    return [to_pair(c) for c in euler_maclaurin()[:20]]
 
 
 @cache
 def _lambdas() -> Array:
     """λ(2), λ(4), ..., λ(72), the last of which is 1 in float64."""
     with localcontext(DIGITS):
-        return np.array([to_pair((1 - Decimal(4) ** -k) * zeta) for k, zeta in enumerate(EVEN_ZETAS, 1)])
+        return np.array([to_pair((1 - Decimal(4) ** -k) * zeta) for k, zeta in enumerate(even_zetas(), 1)])
 
 
 @cache
@@ -42,7 +47,7 @@ def _tails() -> Array:
         last = Decimal(2 * _LOW + 3)
         for m in range(3, _LARGEST + _A_TERMS):
             rising, total = 2 * m / last, last / (2 * (m - 1)) + Decimal("0.5")  # Euler-Maclaurin
-            for j, c in enumerate(EULER_MACLAURIN[:20], 1):
+            for j, c in enumerate(euler_maclaurin()[:20], 1):
                 total += c * rising
                 rising *= 4 * (m + 2 * j - 1) * (m + 2 * j) / last**2
             row = [total * last**-m]
@@ -114,12 +119,13 @@ def _a_by_euler_maclaurin(s: Array, n: Array, t: Array) -> DoubleDouble:
     v = renormalize(2 * n + 3, t)
     u = DoubleDouble(1.0) / v
     z = u * u
-    plain = np.full_like(t, _EULER_MACLAURIN[-1][0])
-    for j in range(len(_EULER_MACLAURIN) - 1, 4, -1):
-        plain = plain * (4 * (s + (2 * j - 1)) * (s + 2 * j) * z.high) + _EULER_MACLAURIN[j - 1][0]
+    coefficients = _coefficients()
+    plain = np.full_like(t, coefficients[-1][0])
+    for j in range(len(coefficients) - 1, 4, -1):
+        plain = plain * (4 * (s + (2 * j - 1)) * (s + 2 * j) * z.high) + coefficients[j - 1][0]
     total = DoubleDouble(plain)
     for j in range(4, 0, -1):
-        total = DoubleDouble(*_EULER_MACLAURIN[j - 1]) + total * (DoubleDouble(4 * (s + (2 * j - 1)) * (s + 2 * j)) * z)
+        total = DoubleDouble(*coefficients[j - 1]) + total * (DoubleDouble(4 * (s + (2 * j - 1)) * (s + 2 * j)) * z)
     integral = v / DoubleDouble(2 * (s - 1))
     return _power(u, s) * ((integral + DoubleDouble(np.full_like(t, 0.5))) + DoubleDouble(2 * s) * u * total)
 
