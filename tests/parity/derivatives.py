@@ -9,40 +9,35 @@ TOLERANCE = {"float32": 2e-4, "float64": 1e-11}
 
 
 def same(mine, other, tolerance=0.0):
-    other = other.detach().numpy()
-    assert mine.array.dtype == other.dtype
-    assert mine.array.shape == other.shape
+    other = other.detach().numpy(force=True)
+    assert (mine.array.dtype, mine.array.shape) == (other.dtype, other.shape)
     np.testing.assert_allclose(mine.array, other, rtol=tolerance, atol=tolerance)
+
+
+def same_gradients(mine, other, tolerance):
+    """Assert that gradients are equal. One may be None and the other zeros if nothing depends on the input."""
+    for x, y in zip(mine, other, strict=True):
+        if x is None or y is None:
+            assert all(z is None or not z.any() for z in (x, y))
+        else:
+            same(x, y, tolerance)
 
 
 def check(mine, other, inputs, dtype, seed):
     """Assert that two functions have equal values, gradients, and gradients of <gradients, random numbers>."""
-    rng, tolerance = np.random.default_rng(seed), TOLERANCE[dtype]
-    arrays = [rng.standard_normal(shape).astype(dtype) for shape in inputs]
-    a = [microgad.tensor(x, requires_grad=True) for x in arrays]
-    b = [torch.tensor(x, requires_grad=True) for x in arrays]
-    out_a, out_b = mine(*a), other(*b)
-    same(out_a, out_b, tolerance)
-    upstream = rng.standard_normal(tuple(out_b.shape)).astype(dtype)
-    up_a, up_b = microgad.tensor(upstream, requires_grad=True), torch.tensor(upstream, requires_grad=True)
-    for x, y in zip(
-        microgad.autograd.grad(out_a, a, up_a, retain_graph=True),
-        torch.autograd.grad(out_b, b, up_b, retain_graph=True),
-        strict=True,
-    ):
-        same(x, y, tolerance)
-    grads_a = microgad.autograd.grad(out_a, a, up_a, create_graph=True)
-    grads_b = torch.autograd.grad(out_b, b, up_b, create_graph=True)
-    probes = [rng.standard_normal(x.shape).astype(dtype) for x in arrays]
-    projection_a = sum((g * microgad.tensor(v)).sum() for g, v in zip(grads_a, probes, strict=True))
-    projection_b = sum((g * torch.tensor(v)).sum() for g, v in zip(grads_b, probes, strict=True))
-    second_a = microgad.autograd.grad(projection_a, [*a, up_a], allow_unused=True)
-    second_b = torch.autograd.grad(projection_b, [*b, up_b], allow_unused=True)
-    for x, y in zip(second_a, second_b, strict=True):
-        if x is None or y is None:  # one may have None and the other zeros if nothing depends on the input
-            assert all(z is None or not z.any() for z in (x, y))
-        else:
-            same(x, y, 10 * tolerance)
+    values, second = [], []
+    for library, function in ((microgad, mine), (torch, other)):
+        rng = np.random.default_rng(seed)
+        leaves = [library.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True) for shape in inputs]
+        out = function(*leaves)
+        grad = library.tensor(rng.standard_normal(tuple(out.shape)).astype(dtype), requires_grad=True)
+        values.append([out, *library.autograd.grad(out, leaves, grad, retain_graph=True)])
+        first = library.autograd.grad(out, leaves, grad, create_graph=True)
+        probes = [library.tensor(rng.standard_normal(shape).astype(dtype)) for shape in inputs]
+        projection = sum((g * probe).sum() for g, probe in zip(first, probes, strict=True))
+        second.append(library.autograd.grad(projection, [*leaves, grad], allow_unused=True))
+    same_gradients(*values, TOLERANCE[dtype])
+    same_gradients(*second, 10 * TOLERANCE[dtype])
 
 
 def functional_pair(name, *args, **settings):
