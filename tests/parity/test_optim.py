@@ -15,7 +15,8 @@ from ..leaves import closure_of
 
 torch = pytest.importorskip("torch")
 
-SHAPES = [(10, 1, 3, 3), (7,), (1, 1), (3, 5), ()]
+from .optim_db.pairs import OptimizerPair, converted, two_groups  # noqa: E402
+
 NAMES = ["SGD", "Adam", "AdamW"]
 OTHER_NAMES = ["Adadelta", "Adafactor", "Adagrad", "Adamax", "ASGD", "NAdam", "RAdam", "RMSprop", "Rprop"]
 rates = st.sampled_from([1e-3, 0.03, 0.1])
@@ -47,59 +48,6 @@ def to_torch(array: Any) -> Any:
     return torch.from_numpy(array.copy())
 
 
-def converted(x: Any, tensor: Any) -> Any:
-    """A state_dict with `tensor(array)` in place of each Tensor of either library."""
-    if isinstance(x, dict):
-        return {key: converted(value, tensor) for key, value in x.items()}
-    if isinstance(x, list):
-        return [converted(item, tensor) for item in x]
-    return tensor(x.detach().numpy()) if isinstance(x, (microgad.Tensor, torch.Tensor)) else x
-
-
-class OptimizerPair:
-    """An optimizer of each library (`ours` and `theirs`), over parameters with the same values."""
-
-    def __init__(self, name: str, options: Any, dtype: str = "float32", groups: Any = None) -> None:
-        self.random = np.random.default_rng(3)
-        self.dtype = dtype
-        values = [self.random.standard_normal(shape).astype(dtype) for shape in SHAPES]
-        self.our_params = [microgad.Parameter(microgad.from_numpy(value.copy())) for value in values]
-        self.their_params = [torch.nn.Parameter(to_torch(value)) for value in values]
-        self.ours = getattr(microgad.optim, name)(self.grouped(self.our_params, groups), **options)
-        self.theirs = getattr(torch.optim, name)(self.grouped(self.their_params, groups), **options)
-        self.sizes = [np.zeros(shape) for shape in SHAPES]  # the largest magnitudes in gradients so far
-
-    @staticmethod
-    def grouped(params: Any, groups: Any) -> Any:
-        return params if groups is None else [{"params": params[:2]}, {"params": params[2:], **groups}]
-
-    def step(self, skipped: int | None = None) -> None:
-        for i, (p, q) in enumerate(zip(self.our_params, self.their_params, strict=True)):
-            scale = 10.0 ** self.random.integers(-3, 2)
-            grad = np.asarray(self.random.standard_normal(p.shape) * scale).astype(self.dtype)
-            p.grad, q.grad = (None, None) if i == skipped else (microgad.from_numpy(grad), to_torch(grad))
-            decay = max(group.get("weight_decay", 0) for group in self.theirs.param_groups)
-            self.sizes[i] = np.maximum(self.sizes[i], abs(grad) + decay * abs(p.array))
-        self.ours.step()
-        self.theirs.step()
-
-    def check(self) -> None:
-        # a few rounding errors, each half a unit in the last place of the addends
-        tolerance = 8 * float(np.finfo(self.dtype).eps)
-        for p, q in zip(self.our_params, self.their_params, strict=True):
-            np.testing.assert_allclose(p.array, q.detach().numpy(), rtol=tolerance, atol=tolerance)
-        ours, theirs = converted(self.ours.state_dict(), lambda x: x), converted(self.theirs.state_dict(), lambda x: x)
-        assert ours["param_groups"] == theirs["param_groups"]
-        assert [list(group) for group in ours["param_groups"]] == [list(group) for group in theirs["param_groups"]]
-        assert {k: list(v) for k, v in ours["state"].items()} == {k: list(v) for k, v in theirs["state"].items()}
-        for number, entry in theirs["state"].items():
-            for name, value in entry.items():
-                mine = ours["state"][number][name]
-                assert (mine.shape, mine.dtype) == (value.shape, value.dtype), (number, name)
-                size = 0 if name == "step" else self.sizes[number] ** (2 if name.endswith("_sq") else 1)
-                assert (abs(mine - value) <= tolerance * (abs(value) + size)).all(), (number, name)
-
-
 @pytest.mark.parametrize("name", NAMES)
 @given(st.data())
 def test_steps_give_torchs_parameters_and_state(name: str, data: st.DataObject) -> None:
@@ -113,7 +61,7 @@ def test_steps_give_torchs_parameters_and_state(name: str, data: st.DataObject) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameter_groups_and_repr(name: str) -> None:
-    pair = OptimizerPair(name, {"lr": 0.1}, groups={"lr": 0.01, "weight_decay": 0.5})
+    pair = OptimizerPair(name, {"lr": 0.1}, make=two_groups(lr=0.01, weight_decay=0.5))
     pair.step()
     pair.check()
     assert repr(pair.ours) == repr(pair.theirs)
@@ -136,14 +84,14 @@ def test_named_parameters_are_in_state_and_repr_as_pytorchs(name: str) -> None:
 )
 def test_each_library_continues_from_the_others_state_dict(name: str, options: Any) -> None:
     """Each library continues from the other's state_dict, which also has the options."""
-    pair = OptimizerPair(name, {"lr": 0.05, **options}, groups={"lr": 0.02})
+    pair = OptimizerPair(name, {"lr": 0.05, **options}, make=two_groups(lr=0.02))
     for _ in range(3):
         pair.step()
-    fresh = OptimizerPair(name, {}, groups={})
+    fresh = OptimizerPair(name, {}, make=two_groups())
     for p, q, a, b in zip(fresh.our_params, fresh.their_params, pair.our_params, pair.their_params, strict=True):
         p.array[...], q.data[...] = b.detach().numpy(), to_torch(a.array)
-    fresh.ours.load_state_dict(converted(pair.theirs.state_dict(), lambda x: microgad.from_numpy(x.copy())))
-    fresh.theirs.load_state_dict(converted(pair.ours.state_dict(), to_torch))
+    fresh.ours.load_state_dict(converted(pair.theirs.state_dict(), microgad.from_numpy))
+    fresh.theirs.load_state_dict(converted(pair.ours.state_dict(), torch.from_numpy))
     for _ in range(3):
         fresh.step()
     fresh.check()
@@ -323,7 +271,7 @@ def test_duplicate_parameters_warn() -> None:
 
 @pytest.mark.parametrize("saved", [[[0]], [[0], [1, 2], [3, 4]], [[0, 1], [2]]])
 def test_errors_of_mismatched_state_dicts(saved: Any) -> None:
-    pair = OptimizerPair("Adam", {}, groups={})
+    pair = OptimizerPair("Adam", {}, make=two_groups())
     groups = [{**pair.theirs.state_dict()["param_groups"][0], "params": indices} for indices in saved]
     state = {"state": {}, "param_groups": groups}
     with pytest.raises(ValueError, match="loaded state dict") as theirs:

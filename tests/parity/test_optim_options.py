@@ -11,7 +11,8 @@ import microgad
 
 torch = pytest.importorskip("torch")
 
-from .test_optim import NAMES, OTHER_NAMES, OptimizerPair  # noqa: E402
+from .optim_db.pairs import OptimizerPair, two_groups  # noqa: E402
+from .test_optim import NAMES, OTHER_NAMES  # noqa: E402
 
 
 def test_groups_share_the_tensor_of_their_lr_after_loading() -> None:
@@ -148,7 +149,7 @@ def test_a_loaded_state_shares_its_tensors_with_the_optimizer_that_it_came_from(
 )  # fmt: skip
 def test_options_of_a_group_may_be_out_of_range_or_of_another_type(name: str, options: Any, group: Any) -> None:
     """PyTorch checks the defaults only: a group with a negative lr ascends, as Lagrange multipliers do."""
-    pair = OptimizerPair(name, options, groups=group)
+    pair = OptimizerPair(name, options, make=two_groups(**group))
     for _ in range(3):
         pair.step()
         pair.check()

@@ -55,6 +55,8 @@ class OptimizerPair:
 
     def step(self, skipped: int | None = None) -> None:
         """Step both optimizers and schedulers, with a gradient for each parameter except number `skipped`."""
+        for i, q in enumerate(self.their_params):
+            self.track_size(("value", i), q.detach().numpy())
         if self.name == "LBFGS":
             our_loss = self.ours.step(closure(self.our_params, self.ours))
             their_loss = self.theirs.step(closure(self.their_params, self.theirs))
@@ -89,7 +91,7 @@ class OptimizerPair:
         assert list(map(list, ours["param_groups"])) == list(map(list, theirs["param_groups"]))
         assert list(ours["state"]) == list(theirs["state"])
         for number, entry in theirs["state"].items():
-            assert set(ours["state"][number]) == set(entry)
+            assert list(ours["state"][number]) == list(entry)
             for name, value in entry.items():
                 if self.name == "LBFGS" and name == "t":
                     continue  # a number; torch's is a Tensor if lr is one
@@ -124,6 +126,11 @@ class OptimizerPair:
         if self.name == "Muon" and key[0] == "value":  # torch may round to the other neighbor in bfloat16
             allowed = allowed + 0.02 * float(self.theirs.param_groups[0]["lr"])
         assert (abs(mine - other) <= allowed).all(), (key, mine, other)
+
+
+def two_groups(**options: Any) -> Callable[[Any, Any], Any]:
+    """An OptimizerPair's `make`: a group of the first two parameters, and one of the others with these options."""
+    return lambda params, lib: [{"params": params[:2]}, {"params": params[2:], **options}]
 
 
 def closure(params: Any, optimizer: Any) -> Any:
