@@ -203,7 +203,9 @@ def _candidates(module: Any) -> list[str]:
     return listed or [known for known in dir(module) if not known.startswith("_")]
 
 
-on_missing_import: Callable[[str], Any] | None = None  # set while `import torch` imports microgad
+# Set while `import torch` imports microgad, by `as_torch`:
+on_missing_import: Callable[[str], Any] | None = None
+running_as_torch = False
 
 
 def is_unguarded_import(frame: FrameType) -> bool:

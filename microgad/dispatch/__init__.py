@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, lazy
 from .. import function as core
 from ..backend import as_array
 from ..errors import DtypeError, ShapeError
@@ -41,7 +41,6 @@ COMPARISONS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.gr
 
 # The modules on the stack between a NumPy function, or an operator that calls one, and what it calls.
 TRANSPARENT = (__name__, "microgad.tensor", "microgad.methods.factories", "microgad.torch_function.wrappers")
-running_as_torch = False  # whether `import torch` imports microgad: set by `as_torch`
 
 
 def ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -51,7 +50,7 @@ def ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[st
     if mixed and ufunc is np.true_divide and type(inputs[0]) is np.ndarray and not kwargs and _called_by_program():
         ufunc, inputs = np.multiply, (inputs[0], Reciprocal.apply(inputs[1]))  # as PyTorch's operator does
     # `np.float64(2) * x` is np.multiply as well: there the operator counts, which follows PyTorch's type promotion.
-    as_torch = running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
+    as_torch = lazy.running_as_torch and not isinstance(inputs[0], np.generic) and not current().deriving
     if as_torch and _arrays_suffice(method, inputs, kwargs) and _called_by_program():
         return _on_arrays(ufunc, method, inputs, kwargs)
     if (mixed or (plain and _are_integers(inputs))) and _called_by_program():
@@ -153,7 +152,7 @@ def _on_arrays(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     if method != "__call__" and not isinstance(inputs[0], core.Tensor):
         return results
     # PyTorch makes bools uint8. An operator may have called with an array, as in `array == x`: then they stay bools.
-    bytes_for_bools = running_as_torch and not any(isinstance(x, np.ndarray) for x in inputs)
+    bytes_for_bools = lazy.running_as_torch and not any(isinstance(x, np.ndarray) for x in inputs)
     return tree_map(lambda x: _as_tensor(x, bytes_for_bools), results)
 
 
@@ -166,7 +165,7 @@ def _as_tensor(result: Array, bytes_for_bools: bool) -> Any:
 def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Implement Tensor's `__array_function__`."""
     clips = func is np.clip and args and isinstance(args[0], core.Tensor)  # its method would clip by PyTorch's rules
-    if running_as_torch and not clips and _no_gradient_lost((args, kwargs)) and _called_by_program():
+    if lazy.running_as_torch and not clips and _no_gradient_lost((args, kwargs)) and _called_by_program():
         try:
             return func._implementation(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError, AttributeError):  # it called a method that has PyTorch's arguments

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from .. import dispatch, lazy, operators, ops, storage
+from .. import lazy, operators, ops, storage
 from ..backend.devices import device
 from ..backend.memory_formats import layout, memory_format
 from ..dtypes import dtype
@@ -135,11 +134,11 @@ class as_torch:
         self._finder = _Finder()
         sys.meta_path.insert(0, self._finder)
         self._root = sys.modules["microgad"]
-        self._on_missing_import, self._running_before = lazy.on_missing_import, dispatch.running_as_torch
+        self._on_missing_import, self._running_before = lazy.on_missing_import, lazy.running_as_torch
         self._version, self._reduced_before = self._root.__version__, storage.reduced_for_torch
         self._root.__name__ = "torch"
         self._root.__version__ = TorchVersion(f"{TORCH_VERSION}+microgad.{self._version.rpartition('+microgad.')[2]}")
-        lazy.on_missing_import, dispatch.running_as_torch = MissingName, True
+        lazy.on_missing_import, lazy.running_as_torch = MissingName, True
         storage.reduced_for_torch = lazy.LazyModule("microgad.porting.torch_modules._utils")._reduced
         self._root.torch = self._root  # kornia's annotations use torch.torch.Tensor
         from ..nn.modules.torch_names import layer_modules
@@ -164,7 +163,7 @@ class as_torch:
         sys.meta_path.remove(self._finder)
         _set_modules(self._class_modules | self._finder.class_modules)
         self._root.__version__, lazy.on_missing_import = self._version, self._on_missing_import
-        dispatch.running_as_torch, storage.reduced_for_torch = self._running_before, self._reduced_before
+        lazy.running_as_torch, storage.reduced_for_torch = self._running_before, self._reduced_before
         if lazy.on_missing_import is None:
             self._root.__name__ = "microgad"
             del self._root.torch
@@ -206,7 +205,7 @@ def _set_modules(class_modules: dict[type, str]) -> None:
 
 def _is_of_microgad(module: ModuleType) -> bool:
     spec = module.__spec__
-    return spec is not None and (spec.name.partition(".")[0] == "microgad" or type(spec.loader) is _Finder)
+    return spec is not None and (spec.name.partition(".")[0] == "microgad" or isinstance(spec.loader, _Finder))
 
 
 def _never(absent: object, x: object) -> bool:
@@ -354,7 +353,7 @@ def _may_fail() -> bool:
     return frame is None or not lazy.is_unguarded_import(frame)
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _Finder:  # the base classes in importlib.abc, which has dozens of modules imported, add nothing to it
     """Import hook that gives microgad.a.b for torch.a.b: the same module under both names."""
 
     def __init__(self) -> None:
@@ -375,7 +374,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         held = _is_held_by_parent(name)  # which the import of the submodule would otherwise replace
         if find_module(name) is None and (held or _may_fail()):  # which reads the program's source, and so comes last
             return None
-        return ModuleSpec(name, self, is_package=True)
+        return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 
     def find_distributions(self, context: Any) -> Iterator[Any]:
         """Yield torch and torchvision with the versions that microgad follows."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import backend, dispatch, dtypes, return_types
+from .. import backend, dtypes, lazy, return_types
 from ..backend import memory_formats
 from ..backend.memory_layout import geometry, memory_of, strides
 from ..backend.meta import MetaArray
@@ -84,7 +84,7 @@ class Pickler:
             self._named_tuple(x, place)
         elif (own := objects.plain_attributes(x)) is not None:
             self._object(x, own, place)
-        elif dispatch.running_as_torch:
+        elif lazy.running_as_torch:
             self._reduced(x, place)
         else:
             raise DtypeError(

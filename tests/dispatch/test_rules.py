@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import microgad as torch
-from microgad import dispatch
+from microgad import lazy
 
 from .arrays import MASK, SQUARE, VECTOR, compare, tensors
 
@@ -260,7 +260,7 @@ def test_dtype_arguments_are_not_ignored() -> None:
 
 @pytest.mark.parametrize("as_torch", [True, False])
 def test_clip_takes_integers_beyond_the_dtype(as_torch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "running_as_torch", as_torch)
+    monkeypatch.setattr(lazy, "running_as_torch", as_torch)
     x = torch.tensor([1, 250], dtype=torch.uint8)
     assert [np.clip(x, *bounds).tolist() for bounds in ((-1, 5), (2, 300), (-1, None))] == [[1, 5], [2, 250], [1, 250]]
     with pytest.raises(OverflowError):

@@ -398,7 +398,7 @@ class _PartsUnpickler(pickle.Unpickler):
 
 def test_a_program_that_imports_microgad_as_torch_saves_any_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """As PyTorch does: trainers save their settings beside the state. PyTorch can read the file."""
-    monkeypatch.setattr(microgad.dispatch, "running_as_torch", True)
+    monkeypatch.setattr(microgad.lazy, "running_as_torch", True)
     file = io.BytesIO()
     save([Settings()] * 2, file)
     with zipfile.ZipFile(file) as archive:

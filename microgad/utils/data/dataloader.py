@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, Protocol
@@ -11,6 +10,7 @@ from ... import backend
 from ...errors import CallError
 from ...errors.notices import warn
 from ...generator import Generator
+from ...lazy import LazyModule
 from ...lazy import define_getattr as _define_getattr
 from .collate import default_collate, default_convert
 from .dataset import Dataset as Dataset  # programs import it, and Sampler, from here, too
@@ -21,6 +21,8 @@ from .sampler import BatchSampler, RandomSampler, SequentialSampler, _InfiniteCo
 from .sampler import Sampler as Sampler
 from .workers import _DatasetKind as _DatasetKind
 from .workers import get_worker_info as get_worker_info
+
+multiprocessing = LazyModule("multiprocessing")
 
 
 class Rows(Protocol[T_co]):

@@ -10,9 +10,11 @@ import os
 import pickle
 from collections.abc import Iterator
 from itertools import accumulate
-from multiprocessing import reduction
 from typing import Any
 
+from ...lazy import LazyModule
+
+reduction = LazyModule("multiprocessing.reduction")
 ALIGNED = 64  # bytes: arrays start at multiples of it
 LARGE = 4096  # bytes: less goes through the pipe
 SHARED = hasattr(os, "memfd_create")  # Linux

@@ -9,15 +9,17 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
-from multiprocessing import parent_process
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ... import generator
+from ...lazy import LazyModule
 from .collate import default_collate
 from .dataset import Samples, fetch
 from .transfer import receive, send
+
+multiprocessing = LazyModule("multiprocessing")
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ class ManagerWatchdog:
     """Tells a worker whether the loader's process is alive."""
 
     def __init__(self) -> None:
-        self._parent, self._pid = parent_process(), os.getppid()
+        self._parent, self._pid = multiprocessing.parent_process(), os.getppid()
 
     def is_alive(self) -> bool:
         """Whether it is."""
