@@ -117,7 +117,8 @@ def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, va
     masks = torch.arange(12).view(3, 4) % 2 == 0, torch.tensor([True, False, True]), torch.ones(3, 4, dtype=torch.uint8)
     rows, columns = torch.tensor([2, 0, -1]), torch.tensor([[3], [0]])
     places = rows, rows.int(), (rows, columns), (rows, 1), (rows, masks[1]), rows + 1, (rows, rows, rows), rows[:0]
-    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0), *masks, *places):
+    parts = (slice(None), rows), (slice(1, 9), rows), (rows, slice(-2, None)), (rows, slice(None, None, 2)), (..., rows)
+    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0), *masks, *places, *parts):
         found = []
         for watched in (False, True):
             x = torch.arange(12).reshape(3, 4).to(dtype)
@@ -132,13 +133,20 @@ def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, va
 
 
 @pytest.mark.host("the updates are for NumPy's arrays")
-def test_a_number_is_written_at_few_places_without_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_places_are_written_without_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item, "_setitem", None)
     x, rows, columns = torch.zeros(3, 4), torch.tensor([0, 2]), torch.tensor([1, -1])
     x[rows] = 1.0
     x[rows, columns] = -torch.inf
     x[x == 1] = 2
     assert x.tolist() == [[2, -torch.inf, 2, 2], [0, 0, 0, 0], [2, 2, 2, -torch.inf]]
+    x[rows, columns] = torch.tensor([3.0, 4.0])
+    x[:, columns] = x[:, [0, 2]].clone()
+    x[torch.tensor([1]), 1:3] = torch.tensor([5.0, 6.0])
+    assert x.tolist() == [[2, 2, 2, 2], [0, 5, 6, 0], [2, 2, 2, 2]]
+    x = torch.tensor([1, 2, 0])
+    x[x] = x.flip(0)
+    assert x.tolist() == [1, 0, 2]
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")

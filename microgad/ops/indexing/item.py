@@ -270,15 +270,15 @@ def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] |
 def _stored(input: Tensor, index: Any, value: Any) -> bool:
     """Write a number or a Tensor of input's dtype at a plain index, or return False if that isn't plain: see `update`.
 
-    Programs fill buffers so, row by row: it takes half of the time of `_setitem`. A number may have a mask of few
-    elements, too, or Tensors of few integers.
+    Programs fill buffers so, row by row or at Tensors of few integers, in half of the time of `_setitem`. A number may
+    have a mask of few elements, too.
     """
     number = type(value) in (float, int)
     any_dtype = not number or (type(value) is int and 0 <= value < 128)
     plain: Any = (index, ...) if type(index) is int else plain_index(index) if type(index) in PLAIN else None
     if number and type(index) is function.Tensor and type(mask := index.array) is np.ndarray and mask.dtype == bool:
         plain = mask if mask.shape == input.array.shape and mask.size < index_kernels.WITH_BRANCHES else None
-    elif number and plain is None and input.node is None:
+    elif plain is None and input.node is None:
         plain = _few_places(index)
     if plain is None or not (number or isinstance(value, function.Tensor)):
         return False
@@ -291,17 +291,20 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
     return update("__setitem__", store, input, *((value,) if number else (1, value)), joined=any_dtype)
 
 
-def _few_places(index: Any) -> tuple[Array, ...] | None:
-    """Return an index of Tensors of few integers, and nothing else, as NumPy's; None for anything else."""
+def _few_places(index: Any) -> tuple[Any, ...] | None:
+    """Return an index of Tensors of few integers, and plain slices, as NumPy's; None for anything else."""
     items = index if type(index) is tuple else (index,)
-    arrays = []
+    found: list[Any] = []
     for item in items:
+        if type(item) is slice and plain_index(item) is not None:
+            found.append(item)
+            continue
         if type(item) is not function.Tensor or type(x := item.array) is not np.ndarray:
             return None
         if x.dtype != index_kernels.INT64 or not x.ndim or x.size >= index_kernels.SMALL_INDEX:
             return None
-        arrays.append(x)
-    return tuple(arrays)
+        found.append(x)
+    return tuple(found)
 
 
 def _setitem(input: Tensor, index: Any, value: Any) -> None:
