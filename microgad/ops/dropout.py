@@ -159,6 +159,7 @@ def _dropout_channels(op: str, input: Tensor, p: float, training: bool, inplace:
     return input if inplace else out.squeeze(0)
 
 
+@tensors_only
 def feature_dropout(input: Tensor, p: float, train: bool, inplace: bool = False) -> Tensor:
     """Apply dropout to whole channels of (N, C, ...).
 

@@ -9,12 +9,14 @@ from ... import function
 from ...errors import DtypeError, ShapeError
 from ...function.naming import with_torch_name
 from ...type_aliases import Tensor
+from ..support.spelling import tensors_only
 from .base import Recurrent, check_dtypes
 from .gru import Gru
 from .lstm import Lstm
 from .rnn import Rnn
 
 
+@tensors_only
 def lstm_cell(
     input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None,
     b_hh: Tensor | None = None,
@@ -35,6 +37,7 @@ def lstm_cell(
     return with_torch_name("Mul", h), with_torch_name("Add", c)
 
 
+@tensors_only
 def gru_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
@@ -50,6 +53,7 @@ def gru_cell(
     return with_torch_name("Add", new)
 
 
+@tensors_only
 def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
@@ -65,6 +69,7 @@ def rnn_tanh_cell(
     return with_torch_name("Tanh", new)
 
 
+@tensors_only
 def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
