@@ -111,6 +111,19 @@ def test_the_table_leaves_out_columns_without_values():
     assert Comparison().table().split() == ["variant", "───────"]
 
 
+def test_the_table_has_columns_that_only_some_variants_have_and_the_best_by_each_measure():
+    def run(seed, measured):
+        names = ("epoch", "seconds", "held_out_samples", "held_out_loss", "held_out_accuracy")
+        rows = [dict(zip(names, (i + 1, 1.0, 10, *pair), strict=True)) for i, pair in enumerate(measured)]
+        return Run("net", seed, History(rows), nn.Linear(1, 1))
+
+    plain = Run("plain", 0, History([{"epoch": 1, "seconds": 1.0, "loss": 0.5}]), nn.Linear(1, 1))
+    runs = [(0.5, 0.9), (0.2, 0.7), (0.3, 0.6)], [(0.3, 0.5), (0.4, 0.8), (0.1, 0.5)], [(0.1, 0.9), (0.2, 0.1)]
+    table = Comparison([plain, *(run(seed, measured) for seed, measured in enumerate(runs))]).table().splitlines()
+    assert table[2].split() == ["plain", "1.00", "2"]
+    assert " ".join(table[3].split()) == "net 0.1333 1–3 0.2000 86.67 % (26/30) 40.00 % (12/30) 1.00 2"
+
+
 def test_the_csv_file_of_a_comparison(tmp_path):
     runs().save(tmp_path / "results.csv")
     with open(tmp_path / "results.csv", newline="") as file:

@@ -137,6 +137,9 @@ def test_other_errors_change_nothing_either():
     assert ([x.tolist() for x in model.state_dict().values()], torch.get_rng_state().tolist()) == before
     step((torch.ones(3, 2), torch.tensor([0, 1, 2])))
     assert ([x.tolist() for x in model.state_dict().values()], torch.get_rng_state().tolist()) != before
+    with pytest.raises(IndexError, match="Target 7 is out of bounds"):
+        step((torch.ones(3, 2), torch.tensor([0, 1, 7])))
+    assert all(p.grad is None for p in model.parameters())
 
 
 def test_a_held_out_loss_that_is_nan_is_named():

@@ -8,7 +8,7 @@ import microgad as torch
 import microgad.nn.functional as F
 from microgad import nn
 from microgad.training import evaluate, predict
-from microgad.utils.data import DataLoader, TensorDataset
+from microgad.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 
 class RecordsCalls(nn.Module):
@@ -72,6 +72,8 @@ def test_modes_and_random_states_are_restored(data):
     modes = [module.training for module in model.modules()]
     before = torch.get_rng_state().tolist(), generator.get_state().tolist()
     evaluate(model, loader, F.cross_entropy)
+    batches = BatchSampler(RandomSampler(data, generator=generator), 8, False)
+    evaluate(model, DataLoader(data, batch_sampler=batches), F.cross_entropy)
     assert (torch.get_rng_state().tolist(), generator.get_state().tolist()) == before
     assert [module.training for module in model.modules()] == modes
     assert torch.is_grad_enabled()
@@ -98,6 +100,12 @@ def test_positions_of_a_sample_count_as_samples():
     score = evaluate(nn.Identity(), (output, target), F.cross_entropy, at_once=1)
     assert (score.correct, score.samples, score.accuracy) == (3, 4, 0.75)
     assert score.loss == pytest.approx(F.cross_entropy(output, target).item())
+
+
+def test_integers_of_another_shape_are_no_classes():
+    output, target = torch.tensor([[2.0], [5.0]]), torch.tensor([[2], [4]])
+    score = evaluate(nn.Identity(), (output, target), lambda y, t: F.mse_loss(y, t.float()))
+    assert (score.loss, score.accuracy) == (0.5, None)
 
 
 def test_predict_without_samples_has_the_shape_of_outputs():

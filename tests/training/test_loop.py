@@ -110,6 +110,14 @@ def test_an_optimizer_may_call_the_closure_several_times():
     assert optimizer.seen == ([1.0, 4.0], 4.0)
 
 
+def test_an_optimizer_may_have_parameters_outside_of_the_model():
+    model, scale = nn.Linear(1, 1), nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([{"params": [scale]}, {"params": model.parameters()}], lr=0.0)
+    data = [(torch.ones(1, 1), torch.zeros(1, 1))] * 2
+    fit(model, data, optimizer, lambda y, t: (y * 0 + 3 * scale).sum(), 1, progress=False)
+    assert scale.grad.item() == 3.0  # of the second batch alone
+
+
 def test_a_regression_has_no_accuracy():
     x = torch.linspace(-1, 1, 20).reshape(20, 1)
     model = nn.Linear(1, 1)
@@ -165,6 +173,7 @@ def test_early_stopping_compares_with_the_best_loss():
     assert stop.reason([1.0, 0.5, 0.6, 0.45]) is not None
     assert stop.reason([1.0, 0.5, 0.6, 0.35]) is None
     assert stop.reason([]) is None
+    assert EarlyStopping(patience=1, threshold=0.0).reason([0.5, 0.5]) is not None
     with pytest.raises(ValueError, match="patience must be >= 1"):
         EarlyStopping(patience=0)
 

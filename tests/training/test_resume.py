@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.training import CheckpointError, EarlyStopping, checkpoint, fit
+from microgad.training.environment import differences
+from microgad.training.run_settings import run_settings
 from microgad.utils.data import DataLoader
 
 
@@ -204,6 +207,10 @@ def other_loss(made):
     made["loss"] = nn.CrossEntropyLoss(label_smoothing=0.1)
 
 
+def more_settings(made):
+    made |= with_scheduler(made) | {"validation": made["held_out"]}
+
+
 def other_seed(made):
     torch.manual_seed(4)
 
@@ -220,6 +227,7 @@ def fewer_epochs(made):
         (other_batches, r"data is 50 samples \([0-9a-f]{8}\), 4 batches there, .*, 5 batches here"),
         (other_samples, r"data is 50 samples \([0-9a-f]{8}\), 4 batches there, 50 samples .* held_out is 20 samples"),
         (other_loss, r"loss is cross_entropy there, CrossEntropyLoss\(\) \{.*'label_smoothing': 0.1.*\} here"),
+        (more_settings, "scheduler is nothing there, StepLR .* here; .*validation is None there, 20 samples .* here"),
         (other_seed, "seed is 0 there, 4 here"),
         (fewer_epochs, "is of 2 epochs, but only 1 are wanted"),
     ],
@@ -308,6 +316,14 @@ def test_a_file_that_fails_to_load_changes_nothing(problem, state, tmp_path):
 def test_a_missing_folder_is_an_error(problem, tmp_path):
     with pytest.raises(RuntimeError, match="does not exist"):
         fit(**problem(), checkpoint=tmp_path / "none" / "run.ckpt")
+
+
+def test_addresses_and_a_number_of_threads_that_can_be_set_do_not_tell_runs_apart(problem):
+    given = problem()
+    loss = run_settings(given["model"], given["data"], [], partial(given["loss"]), {}, None, [])["loss"]
+    assert loss == "functools.partial(<function cross_entropy>) {}"
+    assert not differences({"threads": 2}, {"threads": 1})
+    assert differences({"threads": 2}, {"threads": None}) == ["threads: 2 then, None now"]
 
 
 def test_resuming_in_another_environment_warns_about_the_differences(problem, tmp_path, monkeypatch):
