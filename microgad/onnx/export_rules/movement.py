@@ -156,18 +156,20 @@ def rot90(w: Writer, step: Step) -> Any:
 @rule(Roll)
 def roll(w: Writer, step: Step) -> Any:
     x, sizes, axes = operand(w, step), w.shape_of(step.inputs[0]), step.settings["axis"]
-    shifts = step.settings["shifts"]
+    shifts, lengths = w.static(step.settings["shifts"]), sizes
     flat = axes is None
     if flat:
-        x, axes = w.reshaped(x, [-1]), (0,)
+        x, axes, lengths = w.reshaped(x, [-1]), (0,), (None,)
     pairs = zip(
         shifts if isinstance(shifts, tuple) else (shifts,), axes if isinstance(axes, tuple) else (axes,), strict=True
     )
     for shift, axis in pairs:
-        if not flat and isinstance(sizes[axis], int):
-            shift %= max(sizes[axis], 1)
-        if shift:
-            x = w.op("Concat", sliced(w, x, [-shift], [LAST], [axis]), sliced(w, x, [0], [-shift], [axis]), axis=axis)
+        if isinstance(lengths[axis], int):
+            cut = w.ints([-shift % max(lengths[axis], 1)])  # the shift may be larger than the size
+        else:
+            cut = w.op("Mod", w.ints([-shift]), w.op("Shape", x, start=axis, end=axis + 1))
+        at = w.ints([axis])
+        x = w.op("Concat", w.op("Slice", x, cut, w.ints([LAST]), at), w.op("Slice", x, w.ints([0]), cut, at), axis=axis)
     return w.reshaped(x, sizes) if flat else x
 
 
