@@ -6,7 +6,6 @@ import enum
 import io
 import pickle
 import sys
-import zipfile
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from pathlib import Path, PureWindowsPath
 
@@ -14,6 +13,8 @@ import numpy as np
 import pytest
 
 import microgad
+
+from ..serialization.files import records, zip_of
 
 torch = pytest.importorskip("torch")
 
@@ -201,12 +202,8 @@ def test_tensors_without_values(writer, reader):
 @pytest.mark.parametrize("writer", [torch, microgad])
 @pytest.mark.parametrize("reader", [torch, microgad])
 def test_files_without_an_order_of_bytes(writer, reader):
-    with zipfile.ZipFile(saved(writer, writer.tensor([1, 256]))) as whole:
-        records = {entry.filename: whole.read(entry) for entry in whole.infolist() if "byteorder" not in entry.filename}
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as whole:
-        for name, content in records.items():
-            whole.writestr(name, content)
+    whole = records(saved(writer, writer.tensor([1, 256])).getvalue())
+    file = io.BytesIO(zip_of({name: content for name, content in whole.items() if "byteorder" not in name}))
     orders, found = reader.serialization.LoadEndianness, []
     for order in (None, orders.NATIVE, orders.LITTLE, orders.BIG):
         reader.serialization.set_default_load_endianness(order)

@@ -1,9 +1,10 @@
-"""Bytes that save writes, and what loading malformed ones must do."""
+"""Bytes that save writes, zip archives as bytes, and what loading malformed ones must do."""
 
 from __future__ import annotations
 
 import io
 import tracemalloc
+import zipfile
 from typing import Any
 
 import pytest
@@ -15,6 +16,24 @@ from microgad.serialization import FileError
 def saved(obj: Any) -> bytes:
     file = io.BytesIO()
     torch.save(obj, file)
+    return file.getvalue()
+
+
+def reloaded(obj: Any, **options: Any) -> Any:
+    return torch.load(io.BytesIO(saved(obj)), **options)
+
+
+def records(content: bytes) -> dict[str, bytes]:
+    """The contents of a zip archive by name."""
+    with zipfile.ZipFile(io.BytesIO(content)) as entries:
+        return {entry.filename: entries.read(entry) for entry in entries.infolist()}
+
+
+def zip_of(entries: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
     return file.getvalue()
 
 

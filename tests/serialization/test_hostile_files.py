@@ -17,21 +17,15 @@ from hypothesis import strategies as st
 import microgad as torch
 from microgad.serialization import FileError
 
-from .files import rejects
+from .files import records, rejects, saved, zip_of
 
-WHOLE = io.BytesIO()
-torch.save({"w": torch.arange(6.0).reshape(2, 3), "n": [1.5, None]}, WHOLE)
-with zipfile.ZipFile(WHOLE) as whole:
-    RECORDS = {entry.filename.partition("/")[2]: whole.read(entry) for entry in whole.infolist()}
+WHOLE = saved({"w": torch.arange(6.0).reshape(2, 3), "n": [1.5, None]})
+RECORDS = {name.partition("/")[2]: content for name, content in records(WHOLE).items()}
 
 
 def archive_with(records: dict[str, bytes]) -> bytes:
     """An archive with these records added or replaced."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as entries:
-        for name, content in {**RECORDS, **records}.items():
-            entries.writestr(f"archive/{name}", content)
-    return file.getvalue()
+    return zip_of({f"archive/{name}": content for name, content in {**RECORDS, **records}.items()})
 
 
 def with_pickle(code: bytes) -> bytes:
@@ -146,7 +140,7 @@ def test_the_version_may_be_under_its_other_name() -> None:
 @pytest.mark.parametrize("more", [b"\n", b"xxx", bytes(60_000), bytes(2**16 - 1)])
 def test_bytes_after_the_archive_are_ignored(more: bytes) -> None:
     """As in PyTorch: a download may be padded."""
-    loaded = torch.load(io.BytesIO(WHOLE.getvalue() + more))
+    loaded = torch.load(io.BytesIO(WHOLE + more))
     assert loaded["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
@@ -234,11 +228,7 @@ def test_overlapping_records_are_rejected() -> None:
 
 
 def test_an_archive_of_many_records_without_a_pickle_is_rejected() -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as entries:
-        for i in range(2000):
-            entries.writestr(f"archive/data/{i}", b"")
-    rejects(file.getvalue(), "holds no data.pkl")
+    rejects(zip_of({f"archive/data/{i}": b"" for i in range(2000)}), "holds no data.pkl")
 
 
 def test_a_wrong_checksum_is_rejected() -> None:
@@ -259,9 +249,9 @@ def test_mapped_tensors_are_not_read_for_the_checksum(tmp_path: Path) -> None:
 
 
 def test_truncated_files_are_rejected() -> None:
-    for end in range(len(WHOLE.getvalue()) - 1):
+    for end in range(len(WHOLE) - 1):
         with pytest.raises(FileError):
-            torch.load(io.BytesIO(WHOLE.getvalue()[:end]))
+            torch.load(io.BytesIO(WHOLE[:end]))
 
 
 @pytest.mark.parametrize(

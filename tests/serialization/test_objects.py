@@ -22,6 +22,7 @@ from microgad.serialization import FileError, objects
 from microgad.utils.data import DataLoader, TensorDataset
 
 from ..processes import run
+from .files import reloaded, zip_of
 
 HERE = sys.modules[__name__]
 
@@ -101,23 +102,9 @@ class Init(types.SimpleNamespace):
         super().__init__(count=len(given), **given)
 
 
-def reloaded(obj: Any, **options: Any) -> Any:
-    file = io.BytesIO()
-    torch.save(obj, file)
-    file.seek(0)
-    return torch.load(file, **options)
-
-
 def archive_of(pickled: bytes) -> io.BytesIO:
     """A file of torch.save with this pickle in it."""
-    from microgad.serialization.archive import Writer
-
-    file = io.BytesIO()
-    with Writer(file, "archive") as archive:
-        archive.write("data.pkl", pickled)
-        archive.write("version", b"3\n")
-    file.seek(0)
-    return file
+    return io.BytesIO(zip_of({"archive/data.pkl": pickled, "archive/version": b"3\n"}))
 
 
 def test_a_module_is_restored_with_its_attributes_and_shared_submodules() -> None:

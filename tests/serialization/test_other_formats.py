@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 import struct
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from microgad.serialization import FileError, safetensors, save_npz
 from ..fuzz import intact_files
 from ..fuzz.intact_files import global_instruction, joined, plain, tuple_of
 from ..processes import run_module
-from .files import rejects
+from .files import rejects, zip_of
 
 DTYPES = ["float16", "float32", "float64", "complex64", "bool", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["int8", "int16", "int32", "int64"]
@@ -377,11 +376,7 @@ def test_what_npz_cannot_store_raises(state: Any, error: type[Exception], messag
 
 def npz(**arrays: bytes) -> bytes:
     """The bytes of an npz file whose entries have these contents."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as entries:
-        for name, content in arrays.items():
-            entries.writestr(f"{name}.npy", content)
-    return file.getvalue()
+    return zip_of({f"{name}.npy": content for name, content in arrays.items()})
 
 
 def npy(descr: str, shape: str, data: bytes = bytes(8), order: str = "False") -> bytes:

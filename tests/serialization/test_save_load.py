@@ -25,14 +25,10 @@ import microgad
 from microgad import load, nn, save
 from microgad.serialization import FileError
 
-from .files import saved
+from .files import records, reloaded, saved, zip_of
 
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128", "bool"]
 DTYPES += ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
-
-
-def reloaded(obj: Any) -> Any:
-    return load(io.BytesIO(saved(obj)))
 
 
 @pytest.mark.parametrize("missing", ["", "MAP_POPULATE", "mmap"])
@@ -54,20 +50,6 @@ def test_large_records_are_loaded_into_writable_memory(missing, monkeypatch, tmp
 def text(x: str) -> bytes:
     """The instruction that pushes a str in a pickle."""
     return b"X" + len(x).to_bytes(4, "little") + x.encode()
-
-
-def records(content: bytes) -> dict[str, bytes]:
-    """The contents of a zip archive by name."""
-    with zipfile.ZipFile(io.BytesIO(content)) as entries:
-        return {entry.filename: entries.read(entry) for entry in entries.infolist()}
-
-
-def zip_of(entries: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return file.getvalue()
 
 
 def with_pickle(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
