@@ -35,6 +35,7 @@ from microgad.function.linear_map import LinearMap
 from microgad.testing.laws import gradients, op, values
 from microgad.testing.laws.case import Case
 from microgad.testing.laws.runner import Law, ThoroughnessSchedule, check_laws, for_all
+from microgad.testing.strategies import shapes, tensors
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
 THOROUGH = 4  # examples that are checked by every law; expensive laws check only some of the others
@@ -118,6 +119,25 @@ def checks(*classes: type[Function], float32: bool = True) -> Callable[[Callable
         return _test(example.__name__, entry)
 
     return decorate
+
+
+def checks_of_one_input(functions: dict[Any, tuple[Any, ...]]) -> list[Callable[[], None]]:
+    """Make the property tests of Functions of one input, from the elements to draw and the functions that call it.
+
+    A key is a Function or several. Functions whose name ends in _ are applied to a copy.
+    """
+
+    def example_of(name: str, elements: Any, *functions: Any) -> Callable[..., Any]:
+        def example(draw: Any) -> Any:
+            function = draw(st.sampled_from(functions))
+            x = draw(tensors(shapes(min_side=0), elements=elements, requires_grad=True))
+            return (lambda x: function(x.clone())) if function.__name__.endswith("_") else function, x
+
+        example.__name__ = name
+        return example
+
+    keys = {key: key if isinstance(key, tuple) else (key,) for key in functions}
+    return [checks(*classes)(example_of(classes[0].__name__, *functions[key])) for key, classes in keys.items()]
 
 
 def computes(cls: type[Function], function: Callable[..., Any], reference: Callable[..., Any], inputs: Any) -> Entry:

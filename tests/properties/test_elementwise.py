@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops import elementwise as ops
-from microgad.testing.strategies import numbers, shapes, tensors
+from microgad.testing.strategies import numbers, tensors
 
-from .registry import checks
+from .registry import checks, checks_of_one_input
 
 real, positive, nonzero = numbers(), numbers(0.25, 3), numbers(away_from=[0])
 inside, unit, large = numbers(-0.875, 0.875), numbers(0.125, 0.875), numbers(1.125, 3)
@@ -53,22 +53,7 @@ FUNCTIONS = {
 }
 
 
-def example_of(cls):
-    elements, *functions = FUNCTIONS[cls]
-
-    def example(draw):
-        function = draw(st.sampled_from(functions))
-        x = draw(tensors(shapes(min_side=0), elements=elements, requires_grad=True))
-        return (lambda x: function(x.clone())) if function.__name__.endswith("_") else function, x
-
-    example.__name__ = cls.__name__
-    return example
-
-
-TESTS = [checks(cls)(example_of(cls)) for cls in FUNCTIONS]
-
-
-@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
+@pytest.mark.parametrize("test", checks_of_one_input(FUNCTIONS), ids=lambda test: test.__name__)
 def test_derivatives(test):
     test()
 

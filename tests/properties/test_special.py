@@ -11,7 +11,7 @@ import microgad as torch
 from microgad.ops import special as ops
 from microgad.testing.strategies import broadcastable_tensors, numbers, shapes, tensors
 
-from .registry import checks, computes
+from .registry import checks, checks_of_one_input, computes
 
 real, positive, nonzero = numbers(), numbers(0.25, 3), numbers(away_from=[0])
 probability = st.integers(1, 31).map(lambda n: n / 32)
@@ -19,73 +19,42 @@ off_the_poles = numbers(-2.5, 3, away_from=[-2, -1, 0], by=0.2)
 special = torch.special
 
 
-def example(draw, elements, *functions):
-    """One of the functions, applied to a copy if its name ends in _, and an input."""
-    function = draw(st.sampled_from(functions))
-    x = draw(tensors(shapes(min_side=0), elements=elements, requires_grad=True))
-    return (lambda x: function(x.clone())) if function.__name__.endswith("_") else function, x
+T = torch.Tensor
+# The elements to draw, and the functions that call it; those whose name ends in _ write to a copy.
+FUNCTIONS = {
+    ops.Erf: (real, torch.erf, special.erf, T.erf, T.erf_),
+    ops.Erfc: (real, torch.erfc, special.erfc, T.erfc_),
+    ops.Erfcx: (real, special.erfcx),
+    ops.ErfcxSlope: (real, ops.ErfcxSlope.apply),
+    ops.Erfinv: (probability.map(lambda p: 2 * p - 1), torch.erfinv, T.erfinv_),
+    ops.Ndtr: (real, special.ndtr),
+    ops.LogNdtr: (real, special.log_ndtr),
+    ops.Ndtri: (probability, special.ndtri),
+    ops.Lgamma: (off_the_poles, torch.lgamma, special.gammaln, T.lgamma_),
+    ops.Digamma: (off_the_poles, torch.digamma, special.psi, T.digamma_),
+    (ops.I0, ops.I1): (real, torch.i0, special.i0, np.i0, T.i0_),
+    (ops.I0e, ops.I1e): (nonzero, special.i0e),
+    (ops.I1, ops.BesselIOverPower): (real, special.i1),
+    (ops.I1e, ops.BesselIOverPower): (nonzero, special.i1e),
+    ops.Entr: (positive, special.entr),
+}
 
 
-@checks(ops.Erf)
-def test_erf(draw):
-    return example(draw, real, torch.erf, special.erf, torch.Tensor.erf, torch.Tensor.erf_)
-
-
-@checks(ops.Erfc)
-def test_erfc(draw):
-    return example(draw, real, torch.erfc, special.erfc, torch.Tensor.erfc_)
-
-
-@checks(ops.Erfcx)
-def test_erfcx(draw):
-    return example(draw, real, special.erfcx)
-
-
-@checks(ops.ErfcxSlope)
-def test_slope_of_erfcx(draw):
-    return example(draw, real, ops.ErfcxSlope.apply)
-
-
-@checks(ops.Erfinv)
-def test_erfinv(draw):
-    return example(draw, probability.map(lambda p: 2 * p - 1), torch.erfinv, torch.Tensor.erfinv_)
-
-
-@checks(ops.Ndtr)
-def test_ndtr(draw):
-    return example(draw, real, special.ndtr)
-
-
-@checks(ops.LogNdtr)
-def test_log_ndtr(draw):
-    return example(draw, real, special.log_ndtr)
-
-
-@checks(ops.Ndtri)
-def test_ndtri(draw):
-    return example(draw, probability, special.ndtri)
-
-
-@checks(ops.Lgamma)
-def test_lgamma(draw):
-    return example(draw, off_the_poles, torch.lgamma, special.gammaln, torch.Tensor.lgamma_)
+@pytest.mark.parametrize("test", checks_of_one_input(FUNCTIONS), ids=lambda test: test.__name__)
+def test_derivatives(test):
+    test()
 
 
 @checks(ops.Lgamma)
 def test_mvlgamma(draw):
-    p = draw(st.integers(1, 4))
-    return example(draw, numbers(2, 6), lambda x: torch.mvlgamma(x, p), lambda x: special.multigammaln(x, p))
-
-
-@checks(ops.Digamma)
-def test_digamma(draw):
-    return example(draw, off_the_poles, torch.digamma, special.psi, torch.Tensor.digamma_)
+    p, function = draw(st.integers(1, 4)), draw(st.sampled_from([torch.mvlgamma, special.multigammaln]))
+    return lambda x: function(x, p), draw(tensors(shapes(min_side=0), elements=numbers(2, 6), requires_grad=True))
 
 
 @checks(ops.Polygamma)
 def test_polygamma(draw):
-    n = draw(st.integers(1, 4))
-    return example(draw, positive, lambda x: torch.polygamma(n, x), lambda x: x.polygamma(n))
+    n, function = draw(st.integers(1, 4)), draw(st.sampled_from([torch.polygamma, lambda n, x: x.polygamma(n)]))
+    return lambda x: function(n, x), draw(tensors(shapes(min_side=0), elements=positive, requires_grad=True))
 
 
 @checks(ops.Zeta)
@@ -94,31 +63,6 @@ def test_zeta(draw):
     if draw(st.booleans()):
         return lambda q: special.zeta(2.5, q), q.requires_grad_()
     return special.zeta, s, q.requires_grad_()
-
-
-@checks(ops.I0, ops.I1)
-def test_i0(draw):
-    return example(draw, real, torch.i0, special.i0, np.i0, torch.Tensor.i0_)
-
-
-@checks(ops.I0e, ops.I1e)
-def test_i0e(draw):
-    return example(draw, nonzero, special.i0e)
-
-
-@checks(ops.I1, ops.BesselIOverPower)
-def test_i1(draw):
-    return example(draw, real, special.i1)
-
-
-@checks(ops.I1e, ops.BesselIOverPower)
-def test_i1e(draw):
-    return example(draw, nonzero, special.i1e)
-
-
-@checks(ops.Entr)
-def test_entr(draw):
-    return example(draw, positive, special.entr)
 
 
 @checks(ops.XLog1PY)
