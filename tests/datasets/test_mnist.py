@@ -2,14 +2,12 @@
 
 import gzip
 import hashlib
-import http.server
 import importlib.util
 import io
 import os
 import pickle
 import socket
 import sys
-import threading
 import warnings
 from pathlib import Path
 
@@ -303,45 +301,6 @@ def test_a_subclass_may_have_other_classes(tmp_path):
 
 
 @pytest.fixture
-def serve(monkeypatch):
-    """A function that starts a server for files, and returns its address and the list of requested paths.
-
-    The server sends each file without its last `short` bytes.
-    """
-    for variable in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(variable, "127.0.0.1")
-    servers = []
-
-    def start(files, short=0):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                server.requests.append(self.path)
-                content = files.get(self.path.rpartition("/")[2])
-                if content is None:
-                    return self.send_error(404)
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: len(content) - short])
-
-            def log_message(self, *args):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.requests = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        servers.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}/mnist/", server.requests
-
-    yield start
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
 def refused():
     """An address that refuses connections."""
     with socket.socket() as listener:
@@ -363,7 +322,7 @@ def test_download_fetches_all_files_once(tmp_path, serve):
     small = small_mnist(address)
     assert len(small(tmp_path, download=True)) == 12
     assert listing(tmp_path) == sorted(f"Small/raw/{name}" for name in PACKED)
-    assert requests == [f"/mnist/{name}" for name in PACKED]
+    assert requests == [f"/files/{name}" for name in PACKED]
     assert len(small(tmp_path, train=False, download=True)) == 5
     assert len(requests) == 4
 
@@ -374,7 +333,7 @@ def test_download_fetches_only_missing_files(tmp_path, serve):
     assert len(small_mnist(address)(tmp_path, download=True)) == 12
     write_files(tmp_path / "b" / "Small" / "raw", {TRAIN[0]: FILES[TRAIN[0]]})
     assert len(small_mnist(address)(tmp_path / "b", download=True)) == 12
-    assert requests == [f"/mnist/{name}" for name in list(PACKED)[1:]]
+    assert requests == [f"/files/{name}" for name in list(PACKED)[1:]]
 
 
 def test_download_fetches_nothing_for_a_complete_split(tmp_path):
@@ -391,7 +350,7 @@ def test_the_next_mirror_is_tried_after_each_kind_of_failure(tmp_path, serve, re
     assert len(small(tmp_path, download=True)) == 12
     assert listing(tmp_path) == sorted(f"Small/raw/{name}" for name in PACKED)
     assert len(requests_of_empty) == len(requests_of_corrupt) == 4
-    assert requests_of_good == [f"/mnist/{first}"]
+    assert requests_of_good == [f"/files/{first}"]
 
 
 def test_an_incomplete_download_is_refused(tmp_path, serve):
