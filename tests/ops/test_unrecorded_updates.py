@@ -118,7 +118,9 @@ def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, va
     rows, columns = torch.tensor([2, 0, -1]), torch.tensor([[3], [0]])
     places = rows, rows.int(), (rows, columns), (rows, 1), (rows, masks[1]), rows + 1, (rows, rows, rows), rows[:0]
     parts = (slice(None), rows), (slice(1, 9), rows), (rows, slice(-2, None)), (rows, slice(None, None, 2)), (..., rows)
-    for index in (1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0), *masks, *places, *parts):
+    lists = [2, 0], [2, 0, -1], [3], [], [True, False, True], ([0, 1], [1]), ([0, 2], rows[:2]), [2**63], [1.0]
+    basic = 1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0)
+    for index in (*basic, *masks, *places, *parts, *lists):
         found = []
         for watched in (False, True):
             x = torch.arange(12).reshape(3, 4).to(dtype)
@@ -144,6 +146,9 @@ def test_few_places_are_written_without_an_operation(monkeypatch: pytest.MonkeyP
     x[:, columns] = x[:, [0, 2]].clone()
     x[torch.tensor([1]), 1:3] = torch.tensor([5.0, 6.0])
     assert x.tolist() == [[2, 2, 2, 2], [0, 5, 6, 0], [2, 2, 2, 2]]
+    x[[0, -1], [3, 0]] = 7.0
+    x[:, [1]] = torch.tensor([8.0])
+    assert x.tolist() == [[2, 8, 2, 7], [0, 8, 6, 0], [7, 8, 2, 2]]
     x = torch.tensor([1, 2, 0])
     x[x] = x.flip(0)
     assert x.tolist() == [1, 0, 2]

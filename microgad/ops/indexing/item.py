@@ -270,8 +270,8 @@ def setitem(input: Tensor, index: Index, value: Operand | np.ndarray[Any, Any] |
 def _stored(input: Tensor, index: Any, value: Any) -> bool:
     """Write a number or a Tensor of input's dtype at a plain index, or return False if that isn't plain: see `update`.
 
-    Programs fill buffers so, row by row or at Tensors of few integers, in half of the time of `_setitem`. A number may
-    have a mask of few elements, too.
+    Programs fill buffers so, row by row or at Tensors and lists of few integers: it takes half to a fifth of the time
+    of `_setitem`. A number may have a mask of few elements, too.
     """
     number = type(value) in (float, int)
     any_dtype = not number or (type(value) is int and 0 <= value < 128)
@@ -292,16 +292,18 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
 
 
 def _few_places(index: Any) -> tuple[Any, ...] | None:
-    """Return an index of Tensors of few integers, and plain slices, as NumPy's; None for anything else."""
+    """Return an index of Tensors or lists of few integers, and plain slices, as NumPy's; None for anything else."""
     items = index if type(index) is tuple else (index,)
     found: list[Any] = []
     for item in items:
         if type(item) is slice and plain_index(item) is not None:
             found.append(item)
             continue
-        if type(item) is not function.Tensor or type(x := item.array) is not np.ndarray:
+        listed = type(item) is list and len(item) < index_kernels.SMALL_INDEX and {*map(type, item)} == {int}
+        x = np.array(item) if listed else item.array if type(item) is function.Tensor else None
+        if type(x) is not np.ndarray or x.dtype != index_kernels.INT64:
             return None
-        if x.dtype != index_kernels.INT64 or not x.ndim or x.size >= index_kernels.SMALL_INDEX:
+        if not x.ndim or x.size >= index_kernels.SMALL_INDEX:
             return None
         found.append(x)
     return tuple(found)
