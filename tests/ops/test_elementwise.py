@@ -289,3 +289,12 @@ def test_isin_of_few_and_of_many_elements(count, invert):
     np.testing.assert_array_equal(found.array, np.isin(a, b, invert=invert))
     assert found.is_contiguous()
     assert bool(torch.isin(torch.tensor(a[0, 1]), torch.tensor(b), invert=invert)) == (np.isin(a[0, 1], b) != invert)
+
+
+def test_arithmetic_of_two_numbers_gives_a_tensor_also_with_numpy_s_numbers():
+    for found in (torch.add(np.float64(2), 3), torch.mul(2.5, np.int64(2)), torch.add(np.float32(2), 3, alpha=1)):
+        assert isinstance(found, torch.Tensor)
+        assert (found.item(), found.dtype) == (5, torch.float32)
+    assert torch.div(np.int64(3), 2).tolist() == 1.5
+    assert torch.sub(np.int64(3), 2).dtype == torch.int64
+    assert torch.add(np.bool_(True), 3).dtype == torch.float32  # NumPy's bools count as floats

@@ -9,13 +9,19 @@ import numpy as np
 from ... import dtypes, function
 from ...errors import DtypeError
 from ...function import SCALARS
+from ..creation.scalars import as_scalar
 
 
 def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
     """Return both operands. If both are numbers, the first becomes a Tensor, so that the result is a Tensor."""
-    if type(a) in SCALARS and type(b) in SCALARS:
+    if type(a) is not function.Tensor and _is_number(a) and _is_number(b):
+        a, b = as_scalar("", "input", a), as_scalar("", "other", b)
         a = function.Tensor._wrap(np.asarray(a, dtypes.of_number(a)))
     return a, b
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) in SCALARS or isinstance(x, np.generic)
 
 
 def require_tensor(op: str, a: Any) -> Any:
