@@ -7,19 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 import microgad as torch
+from microgad.ops import indexing as ops
 from microgad.ops.elementwise import Select
-from microgad.ops.indexing import (
-    AddItem,
-    ClearItem,
-    ExtremeItem,
-    Gather,
-    GetItem,
-    IndexSelect,
-    MaskedScatter,
-    MulItem,
-    SetItem,
-    index_kernels,
-)
 from microgad.testing.strategies import axes, indices, shapes, tensors
 
 from .registry import checks
@@ -56,14 +45,14 @@ def with_length(x, dim, length):
     return tuple(length if i == dim % x.ndim else n for i, n in enumerate(x.shape))
 
 
-@checks(GetItem)
+@checks(ops.GetItem)
 def test_getitem(draw):
     x = draw(tensors(sizes, requires_grad=True))
     index = valid_index(draw, tuple(x.shape))
     return lambda x: x[index], x
 
 
-@checks(GetItem)
+@checks(ops.GetItem)
 def test_split_chunk_unbind_narrow(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, n = draw(axes(x.ndim, several=False, all=False)), draw(st.integers(1, 3))
@@ -76,14 +65,14 @@ def test_split_chunk_unbind_narrow(draw):
     return draw(st.sampled_from(functions)), x
 
 
-@checks(IndexSelect)
+@checks(ops.IndexSelect)
 def test_index_select(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = rows(draw, x)
     return lambda x: torch.index_select(x, dim, torch.tensor(index, device=x.device)), x
 
 
-@checks(GetItem)
+@checks(ops.GetItem)
 def test_take_and_masked_select(draw):
     """Values by flat index, and by mask."""
     x = draw(tensors(sizes, requires_grad=True))
@@ -96,7 +85,7 @@ def test_take_and_masked_select(draw):
     return draw(st.sampled_from(functions)), x
 
 
-@checks(SetItem, ClearItem, Select)
+@checks(ops.SetItem, ops.ClearItem, Select)
 def test_setitem(draw):
     """The value broadcasts, and the last value of a repeated index stays."""
     x = draw(tensors(sizes, requires_grad=True))
@@ -111,7 +100,7 @@ def test_setitem(draw):
     return function, x, value
 
 
-@checks(ClearItem)
+@checks(ops.ClearItem)
 def test_setitem_of_a_number(draw):
     x = draw(tensors(sizes, requires_grad=True))
     index = valid_index(draw, tuple(x.shape))
@@ -124,7 +113,7 @@ def test_setitem_of_a_number(draw):
     return function, x
 
 
-@checks(SetItem, ClearItem)
+@checks(ops.SetItem, ops.ClearItem)
 def test_scatter_index_copy_index_fill_and_masked_fill(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
@@ -143,7 +132,7 @@ def test_scatter_index_copy_index_fill_and_masked_fill(draw):
     return function, x, value
 
 
-@checks(MaskedScatter)
+@checks(ops.MaskedScatter)
 def test_masked_scatter(draw):
     x = draw(tensors(sizes, requires_grad=True))
     mask = draw(arrays_of.arrays(bool, tuple(x.shape)[draw(st.integers(0, x.ndim - 1)) :]))
@@ -157,14 +146,14 @@ def test_masked_scatter(draw):
     return function, x, source
 
 
-@checks(Gather)
+@checks(ops.Gather)
 def test_gather(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
     return lambda x: torch.gather(x, dim, torch.tensor(index, device=x.device)), x
 
 
-@checks(AddItem, GetItem)
+@checks(ops.AddItem, ops.GetItem)
 def test_scatter_add_index_add_and_accumulating_index_put(draw):
     """All values of a repeated index are added."""
     x = draw(tensors(sizes, requires_grad=True))
@@ -191,7 +180,7 @@ def one_zero_at_most(src):
     return src.detach().masked_fill(torch.from_numpy(np.cumsum(array == 0).reshape(array.shape) > 1), 0.5)
 
 
-@checks(MulItem)
+@checks(ops.MulItem)
 def test_scatter_reduce_by_product(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim, index = along(draw, x)
@@ -206,7 +195,7 @@ def test_scatter_reduce_by_product(draw):
     )
 
 
-@checks(ExtremeItem)
+@checks(ops.ExtremeItem)
 def test_scatter_reduce_by_extrema(draw):
     """Ties share the gradient; with include_self=False, the input gets none where a source was written."""
     x = draw(tensors(sizes, requires_grad=True))
@@ -289,7 +278,7 @@ def test_the_algorithms_for_many_values_equal_numpy(shape, count, ufunc, dtype):
             expected, values = x.copy(), values.astype(dtype)
             ufunc.at(expected, index, values)
             for found in (x, in_other_memory(x)):
-                index_kernels.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values)
+                ops.index_kernels.at(ufunc, found, (*index, *(slice(None),) * (len(shape) - axis - 1)), values)
                 np.testing.assert_array_equal(found, expected)
 
 
@@ -303,7 +292,7 @@ def test_many_rows_at_distinct_places_equal_numpy(shape, ufunc):
     expected = x.copy()
     ufunc.at(expected, index, values)
     for found in (x, in_other_memory(x)):
-        index_kernels.at(ufunc, found, (*index, slice(None)), values)
+        ops.index_kernels.at(ufunc, found, (*index, slice(None)), values)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -327,7 +316,7 @@ def test_rows_at_distinct_places_are_added_as_at_others(shape):
             expected = start.copy()
             np.add.at(expected, index, values)
             for found in (start.copy(), in_other_memory(start)):
-                index_kernels.add(found, index, values, blank)
+                ops.index_kernels.add(found, index, values, blank)
                 assert found.tobytes() == expected.tobytes()  # -0.0 + 0.0 is 0.0
 
 
@@ -366,16 +355,16 @@ def test_the_kernels_for_many_indices_equal_numpy(contiguous):
     ]
     for index in indices:
         index = tuple(np.array(item) if isinstance(item, list) else item for item in index)
-        np.testing.assert_array_equal(index_kernels.take(x, index), x[index])
+        np.testing.assert_array_equal(ops.index_kernels.take(x, index), x[index])
         out, expected = x.copy(), x.copy()
-        index_kernels.put(out, index, 0)
+        ops.index_kernels.put(out, index, 0)
         expected[index] = 0
         np.testing.assert_array_equal(out, expected)
         values = rng.standard_normal(x[index].shape)
         expected = x.copy()
         np.add.at(expected, index, values)
         for out in (x.copy(order="K"), in_other_memory(x)):
-            index_kernels.add(out, index, values)
+            ops.index_kernels.add(out, index, values)
             np.testing.assert_array_equal(out, expected)
 
 
@@ -386,11 +375,11 @@ def test_many_flat_indices_into_an_array_with_gaps_may_have_a_last_axis_of_one_e
         values = rng.integers(0, 99, (count // 50, 5, 10))
         where, added = rng.integers(0, values.size, size), rng.integers(0, 99, size)
         x, flat = in_other_memory(values), values.reshape(-1)
-        np.testing.assert_array_equal(index_kernels.take(x, where), flat[where])
-        index_kernels.add(x, where, added)
+        np.testing.assert_array_equal(ops.index_kernels.take(x, where), flat[where])
+        ops.index_kernels.add(x, where, added)
         np.add.at(flat, where, added)
         np.testing.assert_array_equal(x, values)
-        index_kernels.put(x, where, added)
+        ops.index_kernels.put(x, where, added)
         flat[where] = added
         np.testing.assert_array_equal(x, values)
 

@@ -6,28 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import microgad as torch
-from microgad.ops.linalg import (
-    QR,
-    SVD,
-    Cholesky,
-    Det,
-    Eig,
-    Eigenvalues,
-    EigenvaluesH,
-    Eigh,
-    Geqrf,
-    Inv,
-    LDLFactor,
-    LUFactor,
-    MatrixExp,
-    Pinv,
-    Rank,
-    SingularValues,
-    SLogDet,
-    Solve,
-    SolveTriangular,
-    VectorNorm,
-)
+from microgad.ops import linalg as ops
 from microgad.testing.strategies import axes, numbers, shapes, tensors
 
 from .registry import checks, computes
@@ -64,13 +43,13 @@ def full_rank(x):
     return 0.1 * x + torch.diag(torch.arange(max(n, m), dtype=x.dtype, device=x.device) + 2)[:n, :m]
 
 
-@checks(Inv)
+@checks(ops.Inv)
 def test_inv(draw):
     function = draw(st.sampled_from([torch.linalg.inv, np.linalg.inv, lambda x: torch.linalg.inv_ex(x).inverse]))
     return lambda x: function(regular(x)), square(draw)
 
 
-@checks(Solve)
+@checks(ops.Solve)
 def test_solve(draw):
     """Also with leading axes that broadcast, and for vectors."""
     x = square(draw)
@@ -82,7 +61,7 @@ def test_solve(draw):
     return lambda x, b: torch.linalg.solve(regular(x), b, left=left), x, b
 
 
-@checks(SolveTriangular)
+@checks(ops.SolveTriangular)
 def test_solve_triangular(draw):
     x = square(draw)
     n = x.shape[-1]
@@ -92,7 +71,7 @@ def test_solve_triangular(draw):
     return lambda x, b: torch.linalg.solve_triangular(regular(x), b, **options), x, b
 
 
-@checks(SolveTriangular)
+@checks(ops.SolveTriangular)
 def test_solve_with_a_cholesky_factor(draw):
     x = square(draw)
     b, upper = draw(tensors((x.shape[-1], 2), requires_grad=True)), draw(st.booleans())
@@ -102,27 +81,27 @@ def test_solve_with_a_cholesky_factor(draw):
     return lambda x, b: torch.cholesky_solve(b, triangle(regular(x)), upper), x, b
 
 
-@checks(Det)
+@checks(ops.Det)
 def test_det(draw):
     n = draw(st.integers(0, 3))
     x = draw(tensors((*draw(leads), n, n), requires_grad=True))
     return lambda x: torch.det(regular(x)) if n else torch.det(x), x
 
 
-@checks(SLogDet)
+@checks(ops.SLogDet)
 def test_slogdet(draw):
     if draw(st.booleans()):
         return lambda x: torch.logdet(definite(x)), square(draw)
     return lambda x: torch.linalg.slogdet(regular(x)).logabsdet, square(draw)
 
 
-@checks(Cholesky)
+@checks(ops.Cholesky)
 def test_cholesky(draw):
     upper = draw(st.booleans())
     return lambda x: torch.linalg.cholesky(definite(x), upper=upper), square(draw)
 
 
-@checks(QR)
+@checks(ops.QR)
 def test_qr(draw):
     x = rectangular(draw)
     complete = draw(st.booleans())
@@ -136,7 +115,7 @@ def test_qr(draw):
     return factors, x
 
 
-@checks(LUFactor)
+@checks(ops.LUFactor)
 def test_lu(draw):
     x = rectangular(draw)
     if x.shape[-2] != x.shape[-1] or draw(st.booleans()):
@@ -144,7 +123,7 @@ def test_lu(draw):
     return lambda x: torch.linalg.lu_factor(regular(x)).LU, x
 
 
-@checks(LUFactor)
+@checks(ops.LUFactor)
 def test_lu_of_cyclically_permuted_rows(draw):
     """The permutation of pivoting is not its own inverse; wide and tall matrices too."""
     n, m = draw(st.sampled_from([(3, 3), (3, 4), (4, 3), (3, 5), (4, 2)]))
@@ -152,7 +131,7 @@ def test_lu_of_cyclically_permuted_rows(draw):
     return lambda x: tuple(torch.linalg.lu(torch.roll(full_rank(x), 1, -2)))[1:], x
 
 
-@checks(LUFactor, SolveTriangular)
+@checks(ops.LUFactor, ops.SolveTriangular)
 def test_lu_solve(draw):
     x = square(draw)
     n, left, adjoint = x.shape[-1], draw(st.booleans()), draw(st.booleans())
@@ -165,7 +144,7 @@ def test_lu_solve(draw):
     return solved, x, b
 
 
-@checks(SolveTriangular)
+@checks(ops.SolveTriangular)
 def test_householder_product(draw):
     x = draw(tensors((*draw(leads), 3, 2), requires_grad=True))
     if draw(st.booleans()):
@@ -177,7 +156,7 @@ def test_householder_product(draw):
     return lambda x, tau, c: torch.ormqr(x, tau, c, left, transpose), x, tau, c
 
 
-@checks(Eigh)
+@checks(ops.Eigh)
 def test_eigh(draw):
     triangle = draw(st.sampled_from(["L", "U"]))
 
@@ -188,13 +167,13 @@ def test_eigh(draw):
     return projections, square(draw)
 
 
-@checks(Eigh)
+@checks(ops.Eigh)
 def test_eigvalsh(draw):
     function = draw(st.sampled_from([torch.linalg.eigvalsh, np.linalg.eigvalsh]))
     return lambda x: function(regular(x + x.transpose(-2, -1))), square(draw)
 
 
-@checks(Eig, float32=False)
+@checks(ops.Eig, float32=False)
 def test_eig(draw):
     def of_real_eigenvalues(x):
         # Not diagonal, as LAPACK's order of eigenvalues changes there.
@@ -204,7 +183,7 @@ def test_eig(draw):
     return of_real_eigenvalues, square(draw)
 
 
-@checks(SVD)
+@checks(ops.SVD)
 def test_svd(draw):
     full = draw(st.booleans())
 
@@ -216,19 +195,19 @@ def test_svd(draw):
     return triples, rectangular(draw)
 
 
-@checks(SVD)
+@checks(ops.SVD)
 def test_svdvals(draw):
     return lambda x: torch.linalg.svdvals(full_rank(x)), rectangular(draw)
 
 
-@checks(Pinv)
+@checks(ops.Pinv)
 def test_pinv(draw):
     if draw(st.booleans()):
         return lambda x: torch.linalg.pinv(regular(x + x.transpose(-2, -1)), hermitian=True), square(draw)
     return lambda x: torch.linalg.pinv(full_rank(x)), rectangular(draw)
 
 
-@checks(Pinv)
+@checks(ops.Pinv)
 def test_pinv_of_low_rank(draw):
     """The derivative is that among matrices of the same rank, which the inputs keep."""
     n, m = draw(st.integers(2, 3)), draw(st.integers(2, 3))
@@ -236,7 +215,7 @@ def test_pinv_of_low_rank(draw):
     return lambda a, b: torch.linalg.pinv(full_rank(a) @ full_rank(b), atol=1e-3), a, b
 
 
-@checks(Pinv)
+@checks(ops.Pinv)
 def test_lstsq(draw):
     x = rectangular(draw)
     b = draw(tensors((*x.shape[:-1], 2), requires_grad=True))
@@ -245,14 +224,14 @@ def test_lstsq(draw):
     return lambda x, b: tuple(torch.linalg.lstsq(full_rank(x), b, driver=driver))[:results], x, b
 
 
-@checks(MatrixExp)
+@checks(ops.MatrixExp)
 def test_matrix_exp(draw):
     """Also with norms so large that the matrix is scaled and squared."""
     scale = draw(st.sampled_from([0.2, 4.0]))
     return lambda x: torch.linalg.matrix_exp(scale * x) * math.exp(-9 * scale), square(draw)
 
 
-@checks(VectorNorm)
+@checks(ops.VectorNorm)
 def test_vector_norm(draw):
     """Inputs are away from 0, where it has kinks."""
     p = draw(st.sampled_from([2, 1, 0, 0.5, 1.5, 3, -1, math.inf, -math.inf]))
@@ -264,7 +243,7 @@ def test_vector_norm(draw):
     return lambda x: torch.linalg.vector_norm(x, p, dim), x
 
 
-@checks(SVD, VectorNorm)
+@checks(ops.SVD, ops.VectorNorm)
 def test_matrix_norms(draw):
     x = rectangular(draw)
     p = draw(st.sampled_from(["fro", "nuc", 2, -2]))
@@ -272,19 +251,21 @@ def test_matrix_norms(draw):
 
 
 eigenvalues = computes(
-    Eigenvalues,
+    ops.Eigenvalues,
     lambda x: torch.linalg.eigvals(torch.triu(x)),
     lambda x: np.linalg.eigvals(np.triu(x)),
     st.tuples(tensors((2, 3, 3))),
 )
 singular_values = computes(
-    SingularValues,
+    ops.SingularValues,
     torch.linalg.svdvals,
     lambda x: np.linalg.svd(x, compute_uv=False),
     st.tuples(tensors((2, 3, 2))),
 )
-symmetric_eigenvalues = computes(EigenvaluesH, torch.linalg.eigvalsh, np.linalg.eigvalsh, st.tuples(tensors((2, 3, 3))))
-rank = computes(Rank, torch.linalg.matrix_rank, np.linalg.matrix_rank, st.tuples(tensors((2, 3, 2))))
+symmetric_eigenvalues = computes(
+    ops.EigenvaluesH, torch.linalg.eigvalsh, np.linalg.eigvalsh, st.tuples(tensors((2, 3, 3)))
+)
+rank = computes(ops.Rank, torch.linalg.matrix_rank, np.linalg.matrix_rank, st.tuples(tensors((2, 3, 2))))
 
 
 def reflections(x):
@@ -292,7 +273,7 @@ def reflections(x):
     return h.T, tau
 
 
-geqrf = computes(Geqrf, torch.geqrf, reflections, st.tuples(tensors((3, 2))))
+geqrf = computes(ops.Geqrf, torch.geqrf, reflections, st.tuples(tensors((3, 2))))
 
 
 def solved_by_ldl(x):
@@ -309,7 +290,7 @@ def solved_by_numpy(x):
     return np.linalg.solve(x + x.swapaxes(-1, -2) + np.array([[0, 20, 0], [20, 0, 0], [0, 0, -20]]), x)
 
 
-ldl = computes(LDLFactor, solved_by_ldl, solved_by_numpy, st.tuples(tensors((2, 3, 3))))
+ldl = computes(ops.LDLFactor, solved_by_ldl, solved_by_numpy, st.tuples(tensors((2, 3, 3))))
 
 
 def test_values_of_functions_without_a_derivative():

@@ -7,31 +7,7 @@ from hypothesis import strategies as st
 
 import microgad as torch
 from microgad.ops import movement
-from microgad.ops.movement import (
-    AsStrided,
-    Cast,
-    Cat,
-    Clone,
-    DiagEmbed,
-    Diagonal,
-    Expand,
-    Flip,
-    NonConstantPad,
-    Pad,
-    Permute,
-    RepeatInterleave,
-    Reshape,
-    Roll,
-    Rot90,
-    SlidingWindows,
-    Split,
-    Stack,
-    Trace,
-    Transfer,
-    Tril,
-    Triu,
-    Unbind,
-)
+from microgad.ops import movement as ops
 from microgad.ops.shuffle import Shuffle
 from microgad.testing.strategies import axes, shapes, tensors
 
@@ -45,7 +21,7 @@ def swapped(x):
     return x.permute(tuple(range(x.ndim)[::-1]))
 
 
-@checks(Reshape)
+@checks(ops.Reshape)
 def test_reshape(draw):
     """To shapes of the same number of elements, sometimes with -1."""
     x = draw(tensors(sizes, requires_grad=True))
@@ -55,7 +31,7 @@ def test_reshape(draw):
     return lambda x: x.reshape(shape), x
 
 
-@checks(Reshape)
+@checks(ops.Reshape)
 def test_squeeze_unsqueeze_flatten(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dim = draw(st.integers(0, x.ndim))
@@ -63,7 +39,7 @@ def test_squeeze_unsqueeze_flatten(draw):
     return draw(st.sampled_from(functions)), x
 
 
-@checks(Permute)
+@checks(ops.Permute)
 def test_permute(draw):
     x = draw(tensors(sizes, requires_grad=True))
     order = tuple(draw(st.permutations(range(x.ndim))))
@@ -79,7 +55,7 @@ def test_pixel_and_channel_shuffle(draw):
     return lambda x: function(x, 2), x
 
 
-@checks(Permute)
+@checks(ops.Permute)
 def test_transpose(draw):
     x = draw(tensors(shapes(min_dims=2, min_side=0), requires_grad=True))
     a, b = draw(axes(x.ndim, several=False, all=False)), draw(axes(x.ndim, several=False, all=False))
@@ -88,7 +64,7 @@ def test_transpose(draw):
     ), x
 
 
-@checks(Expand)
+@checks(ops.Expand)
 def test_expand(draw):
     x = draw(tensors(shapes(max_dims=2, min_side=0), requires_grad=True))
     wide = draw(sizes.filter(lambda s: len(s) <= 2))
@@ -96,24 +72,24 @@ def test_expand(draw):
     return lambda x: x.expand(size), x
 
 
-@checks(Flip)
+@checks(ops.Flip)
 def test_flip(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
     dim = draw(axes(x.ndim, all=False))
     return lambda x: torch.flip(x, dim), x
 
 
-@checks(Clone)
+@checks(ops.Clone)
 def test_clone(draw):
     x = draw(tensors(sizes, requires_grad=True))
     return draw(st.sampled_from([torch.clone, lambda x: swapped(x).clone(), lambda x: swapped(x).contiguous()])), x
 
 
-@checks(Cast, float32=False)
+@checks(ops.Cast, float32=False)
 def test_cast(draw):
     """To the same dtype: a less precise one has no accurate numerical derivative."""
     x, double = draw(tensors(sizes, requires_grad=True)), np.dtype(np.float64)
-    return lambda x: Cast.apply(x, to=double, source=x.array.dtype), x
+    return lambda x: ops.Cast.apply(x, to=double, source=x.array.dtype), x
 
 
 def test_the_gradient_of_a_cast_has_the_source_dtype():
@@ -124,12 +100,12 @@ def test_the_gradient_of_a_cast_has_the_source_dtype():
     assert g.dtype == torch.float64
 
 
-@checks(Transfer)
+@checks(ops.Transfer)
 def test_transfer(draw):
-    return lambda x: Transfer.apply(x, to=x.device, source=x.device), draw(tensors(sizes, requires_grad=True))
+    return lambda x: ops.Transfer.apply(x, to=x.device, source=x.device), draw(tensors(sizes, requires_grad=True))
 
 
-@checks(Cat)
+@checks(ops.Cat)
 def test_cat(draw):
     shape = draw(shapes(min_dims=1, min_side=0))
     dim = draw(axes(len(shape), several=False, all=False))
@@ -141,7 +117,7 @@ def test_cat(draw):
     return lambda *parts: torch.cat(parts, dim), *parts
 
 
-@checks(Stack)
+@checks(ops.Stack)
 def test_stack(draw):
     shape = draw(sizes)
     dim = draw(st.sampled_from(range(-len(shape) - 1, len(shape) + 1)))
@@ -149,13 +125,13 @@ def test_stack(draw):
     return lambda *parts: torch.stack(parts, dim), *parts
 
 
-@checks(Cat)
+@checks(ops.Cat)
 def test_one_tensor_twice_in_a_cat(draw):
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
     return lambda x: torch.cat([x, x * 2, x]), x
 
 
-@checks(Pad)
+@checks(ops.Pad)
 def test_pad(draw):
     """Negative widths crop."""
     x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
@@ -164,7 +140,7 @@ def test_pad(draw):
     return lambda x: movement.pad(x, widths, "constant", value), x
 
 
-@checks(NonConstantPad)
+@checks(ops.NonConstantPad)
 def test_nonconstant_pad(draw):
     """Widths up to what the mode allows, 0 among them."""
     x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
@@ -174,7 +150,7 @@ def test_nonconstant_pad(draw):
     return lambda x: movement.padded(x, widths, mode), x
 
 
-@checks(NonConstantPad)
+@checks(ops.NonConstantPad)
 def test_nonconstant_pad_with_negative_widths(draw):
     """In the modes of torch.nn.functional.pad."""
     x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=2), requires_grad=True))
@@ -187,7 +163,7 @@ def test_pad_keeps_float32():
     assert movement.pad(torch.ones(2), (1, 1), value=np.float64(0.5)).dtype == torch.float32
 
 
-@checks(Roll)
+@checks(ops.Roll)
 def test_roll(draw):
     x = draw(tensors(sizes, requires_grad=True))
     dims = draw(st.lists(st.sampled_from(range(-x.ndim, x.ndim)), max_size=2)) if x.ndim else []
@@ -195,7 +171,7 @@ def test_roll(draw):
     return lambda x: torch.roll(x, shifts, dims or None), x
 
 
-@checks(Rot90)
+@checks(ops.Rot90)
 def test_rot90(draw):
     x = draw(tensors(shapes(min_dims=2), requires_grad=True))
     k = draw(st.integers(-3, 7))
@@ -203,7 +179,7 @@ def test_rot90(draw):
     return lambda x: torch.rot90(x, k, (a, b)), x
 
 
-@checks(Split)
+@checks(ops.Split)
 def test_split(draw):
     """Into parts of one size, of given sizes, or a given number of parts; some may be unused."""
     x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
@@ -221,14 +197,14 @@ def test_split(draw):
     return draw(st.sampled_from([split, lambda x: split(x)[-1], lambda x: torch.cat(split(x)[::-1], dim)])), x
 
 
-@checks(Unbind)
+@checks(ops.Unbind)
 def test_unbind(draw):
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
     dim = draw(axes(x.ndim, several=False, all=False))
     return draw(st.sampled_from([lambda x: x.unbind(dim), lambda x: x.unbind(dim)[-1] * 2])), x
 
 
-@checks(Diagonal)
+@checks(ops.Diagonal)
 def test_diagonal(draw):
     x = draw(tensors(shapes(min_dims=2, min_side=0), requires_grad=True))
     a, b = draw(st.permutations(range(-x.ndim, 0)))[:2]
@@ -236,7 +212,7 @@ def test_diagonal(draw):
     return lambda x: torch.diagonal(x, offset, a, b), x
 
 
-@checks(DiagEmbed)
+@checks(ops.DiagEmbed)
 def test_diag_embed(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=0), requires_grad=True))
     a, b = draw(st.permutations(range(-x.ndim - 1, 0)))[:2]
@@ -244,20 +220,20 @@ def test_diag_embed(draw):
     return draw(st.sampled_from([lambda x: torch.diag_embed(x, offset, a, b), lambda x: torch.diagflat(x, offset)])), x
 
 
-@checks(Trace)
+@checks(ops.Trace)
 def test_trace(draw):
     x = draw(tensors(shapes(min_dims=2, max_dims=2, min_side=0), requires_grad=True))
     return torch.trace, x
 
 
-@checks(Tril, Triu)
+@checks(ops.Tril, ops.Triu)
 def test_triangles(draw):
     x = draw(tensors(shapes(min_dims=2, min_side=0), requires_grad=True))
     k = draw(st.integers(-3, 3))
     return lambda x: (torch.tril(x, k), torch.triu(x, k)), x
 
 
-@checks(SlidingWindows)
+@checks(ops.SlidingWindows)
 def test_unfold(draw):
     """Windows that overlap, that touch, and with gaps."""
     x = draw(tensors(shapes(min_dims=1), requires_grad=True))
@@ -268,7 +244,7 @@ def test_unfold(draw):
     return lambda x: x.unfold(dim, size, step), x
 
 
-@checks(AsStrided)
+@checks(ops.AsStrided)
 def test_as_strided(draw):
     """Of a Tensor and of views of it, only within the view: elements outside of it would have no gradient."""
     x = draw(tensors(shapes(min_dims=1, max_dims=2), requires_grad=True))
@@ -291,7 +267,7 @@ def test_as_strided(draw):
     return lambda x: view_of(x.contiguous() * 1).as_strided((size, columns), (stride, 1), offset), x
 
 
-@checks(Expand, Reshape, RepeatInterleave)
+@checks(ops.Expand, ops.Reshape, ops.RepeatInterleave)
 def test_repeat(draw):
     x = draw(tensors(shapes(max_dims=2, min_side=0), requires_grad=True))
     times = draw(st.lists(st.integers(0, 2), min_size=x.ndim, max_size=x.ndim + 1))
@@ -299,7 +275,7 @@ def test_repeat(draw):
     return draw(st.sampled_from([lambda x: x.repeat(times), lambda x: x.repeat_interleave(n, dim)])), x
 
 
-@checks(Expand)
+@checks(ops.Expand)
 def test_kron(draw):
     a, b = (draw(tensors(shapes(max_dims=2), requires_grad=True)) for _ in range(2))
     return lambda a, b: torch.kron(a, b.expand(2, *b.shape)), a, b

@@ -12,33 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import microgad as torch
+from microgad.ops import reduction as ops
 from microgad.ops.distance import Cdist, Distances, Pdist
 from microgad.ops.elementwise import Where
 from microgad.ops.linalg import VectorNorm
-from microgad.ops.reduction import (
-    All,
-    Amax,
-    Amin,
-    Any_,
-    Argmax,
-    Argmin,
-    CountNonzero,
-    HashTensor,
-    Max,
-    Mean,
-    Min,
-    NanSum,
-    Pick,
-    Prod,
-    Renorm,
-    SegmentExtreme,
-    SegmentSum,
-    Std,
-    StdMean,
-    Sum,
-    Var,
-    VarMean,
-)
 from microgad.testing.strategies import axes, numbers, shapes, tensors
 
 from .registry import checks, computes
@@ -52,12 +29,12 @@ def reduced(draw, function, x, **options):
     return lambda x: function(x, dim, keepdim), x
 
 
-@checks(Sum)
+@checks(ops.Sum)
 def test_sum(draw):
     return reduced(draw, torch.sum, draw(tensors(shapes(min_side=0), requires_grad=True)))
 
 
-@checks(NanSum)
+@checks(ops.NanSum)
 def test_nansum(draw):
     function, x = reduced(draw, torch.nansum, draw(tensors(shapes(min_side=0), requires_grad=True)))
     every = draw(st.integers(2, 9))  # this element is NaN, and all multiples
@@ -69,42 +46,42 @@ def test_nansum(draw):
     return with_nan, x
 
 
-@checks(Mean)
+@checks(ops.Mean)
 def test_mean(draw):
     return reduced(draw, torch.mean, draw(tensors(requires_grad=True)))
 
 
-@checks(Sum)
+@checks(ops.Sum)
 def test_sum_to_size(draw):
     x = draw(tensors(requires_grad=True))
     size = [draw(st.sampled_from([1, n])) for n in x.shape][draw(st.integers(0, x.ndim)) :]
     return lambda x: x.sum_to_size(size), x
 
 
-@checks(Prod)
+@checks(ops.Prod)
 def test_prod(draw):
     """Zeros are frequent, as the derivative can't be a quotient by the element there."""
     x = draw(tensors(elements=with_zeros, requires_grad=True))
     return reduced(draw, lambda x, dim, *keep: x.prod() if dim is None else x.prod(dim, *keep), x, several=False)
 
 
-@checks(Amax)
+@checks(ops.Amax)
 def test_amax(draw):
     return reduced(draw, torch.amax, draw(tensors(requires_grad=True, unique=draw(st.booleans()))))
 
 
-@checks(Amin)
+@checks(ops.Amin)
 def test_amin(draw):
     return reduced(draw, torch.amin, draw(tensors(requires_grad=True, unique=draw(st.booleans()))))
 
 
-@checks(Max, Min)
+@checks(ops.Max, ops.Min)
 def test_max_and_min_of_all_elements(draw):
     function = draw(st.sampled_from([torch.max, torch.min]))
     return function, draw(tensors(requires_grad=True, unique=draw(st.booleans())))
 
 
-@checks(Pick)
+@checks(ops.Pick)
 def test_max_and_min_along_a_dimension(draw):
     x = draw(tensors(shapes(), requires_grad=True, unique=True))
     function, keepdim = draw(st.sampled_from([torch.max, torch.min])), draw(st.booleans())
@@ -113,7 +90,7 @@ def test_max_and_min_along_a_dimension(draw):
 
 
 @few
-@checks(Var)
+@checks(ops.Var)
 def test_var(draw):
     """At least two elements, since with correction 1 it would be 0/0 for one."""
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True))
@@ -122,7 +99,7 @@ def test_var(draw):
 
 
 @few
-@checks(Mean, Std)
+@checks(ops.Mean, ops.Std)
 def test_std_and_mean(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
     dim = draw(axes(x.ndim))
@@ -130,7 +107,7 @@ def test_std_and_mean(draw):
 
 
 @few
-@checks(VarMean, StdMean)
+@checks(ops.VarMean, ops.StdMean)
 def test_var_mean_and_std_mean(draw):
     x = draw(tensors(shapes(min_dims=1, min_side=2), requires_grad=True, unique=True))
     dim, correction, keepdim = draw(axes(x.ndim)), draw(st.sampled_from([0, 1, 0.5])), draw(st.booleans())
@@ -168,7 +145,7 @@ def test_pdist(draw):
     return lambda x: torch.pdist(x, p), x
 
 
-@checks(Renorm, VectorNorm, Where)
+@checks(ops.Renorm, VectorNorm, Where)
 def test_renorm(draw):
     p = draw(st.sampled_from([2.0, 1.0, 3.0]))
     x = draw(tensors(shapes(min_dims=2, max_dims=3), elements=numbers(away_from=[0]), requires_grad=True))
@@ -185,13 +162,13 @@ def segments(draw, reduce, **options):
     return lambda x: torch.segment_reduce(x, reduce, offsets=offsets, axis=axis, **options), x
 
 
-@checks(SegmentSum)
+@checks(ops.SegmentSum)
 def test_sums_of_segments(draw):
     reduce = draw(st.sampled_from(["sum", "mean"]))
     return segments(draw, reduce, initial=draw(st.sampled_from([2.0] if reduce == "mean" else [None, 2.0])))
 
 
-@checks(SegmentExtreme)
+@checks(ops.SegmentExtreme)
 def test_extrema_of_segments(draw):
     return segments(draw, draw(st.sampled_from(["max", "min"])), initial=draw(numbers(-2, 2)))
 
@@ -233,12 +210,12 @@ def xor_of_bits(row):
 WITH_TIES = tensors(shapes(min_dims=1), elements=numbers(-0.25, 0.25), requires_grad=True).map(lambda x: (x,))
 MASKS = tensors(shapes(min_dims=1), dtype=torch.bool).map(lambda x: (x,))
 ENTRIES = [
-    computes(Argmax, lambda x: torch.argmax(x, -1), first(lambda a, b: a > b), WITH_TIES),
-    computes(Argmin, lambda x: torch.argmin(x, -1), first(lambda a, b: a < b), WITH_TIES),
-    computes(Any_, lambda x: torch.any(x, -1), over_rows(any), MASKS),
-    computes(All, lambda x: torch.all(x, -1), over_rows(all), MASKS),
-    computes(CountNonzero, lambda x: torch.count_nonzero(x, -1), over_rows(sum), MASKS),
-    computes(HashTensor, lambda x: torch.hash_tensor(x, -1), over_rows(xor_of_bits), WITH_TIES),
+    computes(ops.Argmax, lambda x: torch.argmax(x, -1), first(lambda a, b: a > b), WITH_TIES),
+    computes(ops.Argmin, lambda x: torch.argmin(x, -1), first(lambda a, b: a < b), WITH_TIES),
+    computes(ops.Any_, lambda x: torch.any(x, -1), over_rows(any), MASKS),
+    computes(ops.All, lambda x: torch.all(x, -1), over_rows(all), MASKS),
+    computes(ops.CountNonzero, lambda x: torch.count_nonzero(x, -1), over_rows(sum), MASKS),
+    computes(ops.HashTensor, lambda x: torch.hash_tensor(x, -1), over_rows(xor_of_bits), WITH_TIES),
 ]
 
 
