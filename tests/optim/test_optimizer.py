@@ -10,41 +10,17 @@ import numpy as np
 import pytest
 
 import microgad
-from microgad.optim import (
-    ASGD,
-    LBFGS,
-    SGD,
-    SMORMS3,
-    AdaBelief,
-    AdaBound,
-    Adadelta,
-    Adafactor,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    AMSBound,
-    AMSGrad,
-    Eve,
-    Muon,
-    NAdam,
-    Optimizer,
-    RAdam,
-    RMSprop,
-    RMSpropGraves,
-    Rprop,
-)
+from microgad import optim
 from microgad.optim.optimizer import required
 
 from ..leaves import closure_of, parameter, with_gradient
 
-OPTIMIZERS = [
-    SGD, Adam, AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, AMSGrad, AdaBound,
-    AMSBound, AdaBelief, RMSpropGraves, SMORMS3
-]  # fmt: skip
+NAMES = """SGD Adam AdamW Eve Adadelta Adafactor Adagrad Adamax ASGD NAdam RAdam RMSprop Rprop AMSGrad AdaBound AMSBound
+    AdaBelief RMSpropGraves SMORMS3"""
+OPTIMIZERS = [getattr(optim, name) for name in NAMES.split()]
 
 
-def contents(optimizer: Optimizer) -> Any:
+def contents(optimizer: optim.Optimizer) -> Any:
     """Parameters, state and options, as copies that can be compared."""
     params = [p.tolist() for group in optimizer.param_groups for p in group["params"]]
     return params, to_lists(optimizer.state_dict()["state"]), copy.deepcopy(optimizer.state_dict()["param_groups"])
@@ -90,7 +66,7 @@ def test_backward_after_a_step_raises(kind: Any) -> None:
 def test_steps_write_in_place_and_keep_the_dtype(kind: Any) -> None:
     p = with_gradient(1, 2)
     array = p.array
-    decay = {} if kind is Rprop else {"weight_decay": np.float64(0.1)}
+    decay = {} if kind is optim.Rprop else {"weight_decay": np.float64(0.1)}
     kind([p], lr=np.float64(0.1), **decay).step(lambda: 1.0)
     assert p.array is array
     assert array.dtype == np.float32
@@ -111,13 +87,13 @@ def test_gradients_with_nan_and_infinity_give_no_warnings(kind: Any) -> None:
     p = parameter(1, 2, 3)
     p.grad = microgad.tensor([math.nan, math.inf, 1.0])
     kind([p], lr=0.1).step(lambda: 1.0)
-    assert math.isnan(p[0].item()) is (kind is not Rprop)  # takes the sign of NaN as 0
+    assert math.isnan(p[0].item()) is (kind is not optim.Rprop)  # takes the sign of NaN as 0
     assert math.isfinite(p[2].item())
 
 
 def test_parameters_without_gradients_are_not_changed() -> None:
     p, q = with_gradient(1), parameter(2)
-    optimizer = Adam([p, q])
+    optimizer = optim.Adam([p, q])
     optimizer.step()
     assert q.tolist() == [2]
     assert list(optimizer.state_dict()["state"]) == [0]
@@ -125,7 +101,7 @@ def test_parameters_without_gradients_are_not_changed() -> None:
 
 def test_zero_grad_writes_zeros_or_removes_gradients() -> None:
     p, q = with_gradient(1, 2), parameter(1)
-    optimizer = SGD([p, q])
+    optimizer = optim.SGD([p, q])
     grad = p.grad
     optimizer.zero_grad(set_to_none=False)
     assert p.grad is grad
@@ -143,7 +119,7 @@ def test_zero_grad_writes_zeros_or_removes_gradients() -> None:
 
 def test_sgd_without_momentum_reads_no_dampening() -> None:
     x = parameter(1)
-    optimizer = SGD([x], lr=0.5)
+    optimizer = optim.SGD([x], lr=0.5)
     optimizer.param_groups[0]["dampening"] = None
     x.grad = microgad.ones_like(x)
     before = x.item()
@@ -153,7 +129,7 @@ def test_sgd_without_momentum_reads_no_dampening() -> None:
 
 def test_an_added_group_gets_the_default_options() -> None:
     p, q = with_gradient(1), with_gradient(1)
-    optimizer = SGD([p], lr=0.5)
+    optimizer = optim.SGD([p], lr=0.5)
     group = {"params": q, "weight_decay": 1.0}
     optimizer.add_param_group(group)
     assert optimizer.param_groups[1] is group
@@ -163,7 +139,7 @@ def test_an_added_group_gets_the_default_options() -> None:
 
 
 def test_parameters_may_come_from_a_generator() -> None:
-    optimizer = SGD(parameter(i) for i in range(3))
+    optimizer = optim.SGD(parameter(i) for i in range(3))
     assert len(optimizer.param_groups[0]["params"]) == 3
 
 
@@ -171,7 +147,7 @@ def test_parameters_may_come_from_a_generator() -> None:
 def test_a_group_that_raises_changes_nothing(bad: Any) -> None:
     """A number, a Tensor that is no leaf, and a parameter of another group."""
     p = parameter(1)
-    optimizer = SGD([p])
+    optimizer = optim.SGD([p])
     before = copy.copy(optimizer.param_groups[0])
     group = {"params": [p], **bad}
     before_call = dict(group)
@@ -187,16 +163,16 @@ def test_a_module_in_place_of_parameters_raises_and_names_parameters() -> None:
             return iter([parameter(1)])
 
     with pytest.raises(TypeError, match=r"Module; did you mean \.parameters\(\)\?"):
-        SGD(Module())
+        optim.SGD(Module())
 
 
 def test_differentiable_raises_for_optimizers_without_an_implementation() -> None:
-    class Descent(Optimizer):
+    class Descent(optim.Optimizer):
         def step(self, closure: Any = None) -> None:
             """Take a step, as the program's own optimizers do."""
 
     with pytest.raises(NotImplementedError, match="differentiable"):
-        Optimizer([parameter(1)], {"differentiable": True})
+        optim.Optimizer([parameter(1)], {"differentiable": True})
     Descent([parameter(1)], {"differentiable": True})
 
 
@@ -219,7 +195,7 @@ def test_a_gradient_of_a_wrong_shape_or_dtype_raises_and_changes_nothing(kind: A
     assert contents(optimizer) == before
 
 
-@pytest.mark.parametrize("kind", [*OPTIMIZERS, Muon, LBFGS])
+@pytest.mark.parametrize("kind", [*OPTIMIZERS, optim.Muon, optim.LBFGS])
 def test_text_in_the_place_of_a_number_and_a_missing_number_raise_and_change_nothing(kind: Any) -> None:
     """YAML reads 1e-3 as text."""
     p, q = with_gradient(1), with_gradient(2)
@@ -237,7 +213,9 @@ def test_text_in_the_place_of_a_number_and_a_missing_number_raise_and_change_not
 
 
 @pytest.mark.parametrize("sizes", [((2, 2), (3, 3)), ((300, 400), (400, 300)), ((2, 3), (1, 3))])
-@pytest.mark.parametrize("kind", [functools.partial(SGD, momentum=0.9), Adam, RMSprop, Rprop, Adadelta])
+@pytest.mark.parametrize(
+    "kind", [functools.partial(optim.SGD, momentum=0.9), optim.Adam, optim.RMSprop, optim.Rprop, optim.Adadelta]
+)
 def test_a_parameter_of_another_shape_than_its_state_raises(kind: Any, sizes: Any) -> None:
     p = microgad.nn.Parameter(microgad.ones(sizes[0]))
     optimizer = kind([p])
@@ -251,7 +229,7 @@ def test_a_parameter_of_another_shape_than_its_state_raises(kind: Any, sizes: An
 
 
 def test_an_error_of_an_own_update_stays_as_it_is() -> None:
-    class Picky(Optimizer):
+    class Picky(optim.Optimizer):
         def update(self, group: Any, params: Any, loss: Any) -> None:
             raise ValueError("no")
 
@@ -276,7 +254,7 @@ def test_assignments_to_a_parameter_go_to_the_tensor_that_it_stands_for() -> Non
 
     p = microgad.ones(2, requires_grad=True)
     p.grad = microgad.ones(2)
-    optimizer = SGD([StandIn(p)], lr=0.1)
+    optimizer = optim.SGD([StandIn(p)], lr=0.1)
     optimizer.zero_grad(set_to_none=False)
     assert p.grad.tolist() == [0, 0]
     optimizer.zero_grad()
@@ -289,14 +267,14 @@ def test_assignments_to_a_parameter_go_to_the_tensor_that_it_stands_for() -> Non
 
 
 def test_defaults_of_an_own_optimizer_are_its_own() -> None:
-    class Idle(Optimizer):
+    class Idle(optim.Optimizer):
         def add_param_group(self, param_group: Any) -> None: ...
 
     assert Idle([microgad.ones(1)], []).param_groups == []
-    assert Optimizer([microgad.ones(1)], {"fused": 2, "foreach": 1}).defaults == {"fused": 2, "foreach": 1}
+    assert optim.Optimizer([microgad.ones(1)], {"fused": 2, "foreach": 1}).defaults == {"fused": 2, "foreach": 1}
 
 
-@pytest.mark.parametrize("kind", [SGD, LBFGS])
+@pytest.mark.parametrize("kind", [optim.SGD, optim.LBFGS])
 def test_an_expanded_parameter_raises(kind: Any) -> None:
     p = microgad.tensor([1.0]).expand(3).requires_grad_()
     p.grad = microgad.ones(3)
@@ -307,13 +285,13 @@ def test_an_expanded_parameter_raises(kind: Any) -> None:
 
 def test_an_optimizer_without_update_raises() -> None:
     with pytest.raises(NotImplementedError, match=r"must define update\(group, params, loss\)"):
-        Optimizer([parameter(1)], {}).step()
+        optim.Optimizer([parameter(1)], {}).step()
 
 
 def test_a_required_option_must_be_given_by_each_group() -> None:
     with pytest.raises(ValueError, match="didn't specify a value of required optimization parameter lr"):
-        Optimizer([parameter(1)], {"lr": required})
-    assert Optimizer([{"params": parameter(1), "lr": 2}], {"lr": required}).param_groups[0]["lr"] == 2
+        optim.Optimizer([parameter(1)], {"lr": required})
+    assert optim.Optimizer([{"params": parameter(1), "lr": 2}], {"lr": required}).param_groups[0]["lr"] == 2
 
 
 def after_steps(kind: Any, steps: int = 3, **options: Any) -> Any:
@@ -329,11 +307,13 @@ def take_steps(optimizer: Any, steps: int) -> None:
         optimizer.step(closure)
 
 
-MATRICES = (Adafactor, Muon)
+MATRICES = (optim.Adafactor, optim.Muon)
 CASES = [
-    (SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (RMSprop, {"momentum": 0.9, "centered": True}),
-    (LBFGS, {"max_iter": 2}), (LBFGS, {"max_iter": 2, "line_search_fn": "strong_wolfe"}), (ASGD, {"t0": 1}),
-    *((kind, {}) for kind in (AdamW, Eve, Adadelta, Adafactor, Adagrad, Adamax, Muon, NAdam, RAdam, Rprop)),
+    (optim.SGD, {"momentum": 0.9}), (optim.Adam, {"amsgrad": True}),
+    (optim.RMSprop, {"momentum": 0.9, "centered": True}), (optim.LBFGS, {"max_iter": 2}),
+    (optim.LBFGS, {"max_iter": 2, "line_search_fn": "strong_wolfe"}), (optim.ASGD, {"t0": 1}),
+    *((kind, {}) for kind in (optim.AdamW, optim.Eve, optim.Adadelta, optim.Adafactor, optim.Adagrad, optim.Adamax)),
+    *((kind, {}) for kind in (optim.Muon, optim.NAdam, optim.RAdam, optim.Rprop)),
 ]  # fmt: skip
 
 
@@ -361,8 +341,8 @@ def test_copies_are_independent_and_continue_with_the_same_numbers(kind: Any, op
 
 
 def test_loaded_state_is_converted_to_the_dtype_of_its_parameter() -> None:
-    donor = after_steps(Adam)
-    optimizer = Adam([parameter(1, 2, dtype=microgad.float64)])
+    donor = after_steps(optim.Adam)
+    optimizer = optim.Adam([parameter(1, 2, dtype=microgad.float64)])
     optimizer.load_state_dict(donor.state_dict())
     (state,) = optimizer.state.values()
     assert {name: str(value.dtype) for name, value in state.items()} == {
@@ -373,8 +353,8 @@ def test_loaded_state_is_converted_to_the_dtype_of_its_parameter() -> None:
 
 
 def test_loaded_state_of_the_dtype_of_its_parameter_is_not_copied() -> None:
-    saved = after_steps(Adam).state_dict()
-    optimizer = Adam([parameter(1, 2)])
+    saved = after_steps(optim.Adam).state_dict()
+    optimizer = optim.Adam([parameter(1, 2)])
     optimizer.load_state_dict(saved)
     (state,) = optimizer.state.values()
     assert state.keys() == {"step", "exp_avg", "exp_avg_sq"}
@@ -382,9 +362,9 @@ def test_loaded_state_of_the_dtype_of_its_parameter_is_not_copied() -> None:
 
 
 def test_step_counts_that_are_plain_numbers_are_loaded_as_tensors() -> None:
-    saved = after_steps(Adam).state_dict()
+    saved = after_steps(optim.Adam).state_dict()
     saved["state"][0]["step"] = 3
-    optimizer = Adam([parameter(1, 2)])
+    optimizer = optim.Adam([parameter(1, 2)])
     optimizer.load_state_dict(saved)
     (state,) = optimizer.state.values()
     assert (state["step"].item(), str(state["step"].dtype)) == (3, "torch.float32")
@@ -413,7 +393,7 @@ def transposed(saved: Any) -> None:
     ],
 )
 def test_a_state_dict_of_another_optimizer_raises_and_changes_nothing(change: Any, message: str) -> None:
-    optimizer, saved = after_steps(Adam), copy.deepcopy(after_steps(Adam, 7).state_dict())
+    optimizer, saved = after_steps(optim.Adam), copy.deepcopy(after_steps(optim.Adam, 7).state_dict())
     before = contents(optimizer)
     change(saved)
     with pytest.raises(ValueError, match=message):
@@ -422,7 +402,7 @@ def test_a_state_dict_of_another_optimizer_raises_and_changes_nothing(change: An
 
 
 def test_other_objects_in_a_loaded_state_stay_the_same() -> None:
-    optimizer, key, other = after_steps(Adam), microgad.ones(1), object()
+    optimizer, key, other = after_steps(optim.Adam), microgad.ones(1), object()
     saved = optimizer.state_dict()
     saved["state"]["more"] = {key: other}
     saved["state"][0] |= {"other": [other], "pair": (other, key)}
@@ -435,7 +415,7 @@ def test_other_objects_in_a_loaded_state_stay_the_same() -> None:
 def test_adafactor_s_norms_of_float16_do_not_overflow() -> None:
     p = microgad.full((600, 600), 0.5, dtype=microgad.half).requires_grad_()
     p.grad = microgad.ones_like(p)
-    Adafactor([p], lr=0.1).step()
+    optim.Adafactor([p], lr=0.1).step()
     assert p.min().item() == p.max().item() == pytest.approx(0.45, abs=1e-3)
 
 
@@ -450,7 +430,7 @@ def test_rprop_treats_the_sign_of_nan_as_0() -> None:
 
 def test_lbfgs_restores_the_parameters_after_a_closure_raises() -> None:
     p = parameter(1, 2)
-    optimizer, points = LBFGS([p], line_search_fn="strong_wolfe"), []
+    optimizer, points = optim.LBFGS([p], line_search_fn="strong_wolfe"), []
 
     def closure() -> Any:
         points.append(p.tolist())
@@ -476,7 +456,7 @@ def test_update_bn_restores_the_momentum_after_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Adafactor, Muon, *(getattr(microgad.optim, n) for n in ("SantaE", "SantaSSS", "SparseAdam"))]
+    "kind", [optim.Adafactor, optim.Muon, *(getattr(microgad.optim, n) for n in ("SantaE", "SantaSSS", "SparseAdam"))]
 )
 def test_optimizers_without_complex_support_raise(kind: Any) -> None:
     p = microgad.ones(2, 2, dtype=microgad.complex64, requires_grad=True)
