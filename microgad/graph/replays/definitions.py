@@ -10,11 +10,12 @@ import math
 import re
 import sys
 import textwrap
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 from pprint import pformat
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -97,6 +98,7 @@ LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
 ))  # fmt: skip
 IMPORTED_MODULES = {"numpy", *sys.stdlib_module_names}
 REMOVED = "\0"  # marks lines to be removed
+Result = TypeVar("Result")
 
 
 class Definitions:
@@ -253,12 +255,7 @@ class Rewriter:
         for default in (*given.defaults, *(x for x in given.kw_defaults if x is not None)):
             self.walk(default, outer, True)
         arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-        local = outer | {x.arg for x in arguments if x is not None}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                local.add(node.id)
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node is not tree:
-                local.add(node.name)
+        local = outer | {x.arg for x in arguments if x is not None} | _of_tree(tree, _assigned)
         for node in tree.body:
             self.walk(node, local, False)
 
@@ -306,6 +303,10 @@ class Names(ast.NodeVisitor):
     def __init__(self, rewriter: Rewriter, local: set[str], at_once: bool) -> None:
         self.rewriter, self.local, self.at_once = rewriter, local, at_once
 
+    def generic_visit(self, node: ast.AST) -> None:
+        for below in _of_tree(node, _visited_below):
+            self.visit(below)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.rewriter.function(node, self.local)
 
@@ -345,6 +346,29 @@ class Names(ast.NodeVisitor):
             owner = found and getattr(found[0], "__module__", None)
             self.rewriter.calls |= str(owner).startswith("microgad")
         self.generic_visit(node)
+
+
+def _of_tree(node: ast.AST, compute: Callable[[Any], Result]) -> Result:
+    """Return compute(node), which its attributes keep for further programs with this definition."""
+    kept = vars(node)
+    if compute.__name__ not in kept:
+        kept[compute.__name__] = compute(node)
+    return kept[compute.__name__]
+
+
+def _visited_below(node: ast.AST) -> list[ast.AST]:
+    """Return the nearest nodes below this one for which `Names` has a method, in their order."""
+    found: list[ast.AST] = []
+    for below in ast.iter_child_nodes(node):
+        found += [below] if hasattr(Names, f"visit_{type(below).__name__}") else _visited_below(below)
+    return found
+
+
+def _assigned(function: ast.FunctionDef) -> set[str]:
+    """Return the names of variables, functions and classes that a function's body makes."""
+    nodes = [node for node in ast.walk(function) if node is not function]
+    made = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    return made | {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _replacement(x: Any, called: str, module: str) -> str | None:
