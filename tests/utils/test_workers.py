@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 import microgad
 from microgad.utils.data import DataLoader, IterableDataset, TensorDataset, get_worker_info
 from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
-from microgad.utils.data.transfer import SHARED
+from microgad.utils.data.transfer import LARGE, SHARED, receive, send
 
 from ..processes import alive, gone
 
@@ -108,6 +109,23 @@ def test_batches_of_very_many_indices() -> None:
     data = TensorDataset(microgad.arange(200_000))
     (batch,), (rest,) = DataLoader(data, 150_000, num_workers=1, prefetch_factor=2)
     assert (batch.sum() + rest.sum()).item() == 200_000 * 199_999 // 2
+
+
+def test_a_process_that_may_open_no_more_files_says_so() -> None:
+    resource = pytest.importorskip("resource")
+    here, there = multiprocessing.Pipe()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    send(here, np.zeros(LARGE))
+    os.close(free := os.dup(0))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))
+        with pytest.raises(RuntimeError, match="all files open that it may"):
+            receive(there)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    here.close()
+    with pytest.raises(EOFError):
+        receive(there)
 
 
 def test_in_order_false_gives_batches_as_they_are_ready() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import time
 import warnings
 import weakref
@@ -19,6 +20,9 @@ from .transfer import SHARED, receive, send
 from .workers import ExceptionWrapper, _IterableDatasetStopIteration, work
 
 SHUTDOWN_SECONDS = 2.0  # that a worker has to end by itself
+# The start method unless a program sets another. Python's own is "forkserver" on Linux since 3.14, which can't send
+# data sets that are defined in a function or notebook, and runs programs without `if __name__ == "__main__"` again.
+_DEFAULT = "fork" if sys.platform == "linux" else None
 _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
 
 
@@ -40,8 +44,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
         self.in_order = loader.in_order
-        context: Any = loader.multiprocessing_context or multiprocessing.get_context()
-        if isinstance(context, str):
+        context: Any = loader.multiprocessing_context or multiprocessing.get_start_method(allow_none=True) or _DEFAULT
+        if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context)
         forks = context.get_start_method() == "fork"
         self.pipes: list[Any] = []

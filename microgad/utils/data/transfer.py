@@ -14,7 +14,7 @@ from typing import Any
 
 from ...lazy import LazyModule
 
-reduction = LazyModule("multiprocessing.reduction")
+socket = LazyModule("socket")
 ALIGNED = 64  # bytes: arrays start at multiples of it
 LARGE = 4096  # bytes: less goes through the pipe
 SHARED = hasattr(os, "memfd_create")  # Linux
@@ -39,7 +39,8 @@ def send(connection: Any, value: Any) -> None:
         with mmap.mmap(descriptor, total) as memory:
             for part, start, size in zip(parts, starts, sizes, strict=True):
                 memory[start : start + size] = part
-        reduction.send_handle(connection, descriptor, 0)
+        with _socket(connection) as end:
+            socket.send_fds(end, [b"."], [descriptor])
     finally:
         os.close(descriptor)
 
@@ -57,13 +58,24 @@ def receive(connection: Any) -> Any:
     if not shared:
         pickled, *buffers = [bytearray(connection.recv_bytes()) for _ in sizes]
         return pickle.loads(pickled, buffers=buffers)
-    descriptor = reduction.recv_handle(connection)
+    with _socket(connection) as end:
+        byte, descriptors, *_ = socket.recv_fds(end, 1, 1)
+    if not byte:
+        raise EOFError
+    if not descriptors:
+        raise RuntimeError("shared memory can't be opened: this process has all files open that it may (ulimit -n)")
+    (descriptor,) = descriptors
     try:
         memory = memoryview(mmap.mmap(descriptor, 0))
     finally:
         os.close(descriptor)
     parts = [memory[start : start + size] for start, size in zip(_places(sizes), sizes, strict=False)]
     return pickle.loads(parts[0], buffers=parts[1:])
+
+
+def _socket(connection: Any) -> Any:
+    """A pipe's end as a socket. Python's own functions that send descriptors await an answer, since 3.14."""
+    return socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM)
 
 
 def _places(sizes: list[int]) -> Iterator[int]:
