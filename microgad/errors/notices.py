@@ -59,7 +59,15 @@ class _BehindOurs(list[Any]):
         return _BehindOurs(found) if index == slice(None) else found
 
     def __setitem__(self, index: Any, items: Any) -> None:
-        super().__setitem__(slice(1, None) if index == slice(None) else index, items)  # [:] by warnings.resetwarnings
+        super().__setitem__(_behind(index), items)  # [:] by warnings.resetwarnings
+
+    def __delitem__(self, index: Any) -> None:
+        super().__delitem__(_behind(index))  # [:] by warnings.resetwarnings since Python 3.14
+
+
+def _behind(index: Any) -> Any:
+    """The slice of all but the first in place of the slice of all."""
+    return slice(1, None) if index == slice(None) else index
 
 
 FOREIGN = ("numpy.", "cupy.", "warnings")  # names of modules that microgad's arithmetic goes through
