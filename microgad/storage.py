@@ -260,12 +260,16 @@ class UntypedStorage(_StorageBase):
         if self.device.type == "meta":
             self.row = meta.empty((size,), np.uint8)
             return self
+        row, self.row = self.row, None  # since Python 3.14 NumPy takes the attribute for another reference
         try:
-            self.row.resize(size)  # checks that nothing else refers to the memory
+            row.resize(size)  # checks that nothing else refers to the memory
         except (ValueError, AttributeError):
+            self.row = row
             if self.tensor is None or untyped(self.tensor.array, self.tensor) != self:  # it has been moved elsewhere
                 raise GraphError("resize_: the memory belongs to a Tensor or another storage, or to a GPU") from None
-            self.row = self.tensor._enlarge_storage(size).view("uint8")
+            row = self.tensor._enlarge_storage(size).view("uint8")
+        finally:
+            self.row = row
         return self
 
     def byteswap(self, dtype: dtypes.dtype) -> None:
