@@ -36,6 +36,7 @@ def fetch(filename: str, md5: str, mirrors: Sequence[str], folder: str) -> None:
 
 def fetch_from(url: str, md5: str | None, target: str) -> None:
     """Download a file, as `fetch` does, from one address; without `md5` it isn't checked."""
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     partial = f"{target}.{os.getpid()}.part"
@@ -52,6 +53,9 @@ def fetch_from(url: str, md5: str | None, target: str) -> None:
             got = os.path.getsize(partial)
             raise DataError(f"the download ({got} bytes) has MD5 {digest.hexdigest()}, expected {md5}")
         os.replace(partial, target)
+    except HTTPError as error:
+        error.close()  # it is the response, too, and holds the connection
+        raise
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(partial)

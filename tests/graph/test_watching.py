@@ -114,8 +114,9 @@ def test_the_server_sends_the_page_and_new_steps():
         assert news["open"]
         assert "connect-src 'self'" in get(live.url)
         assert json.loads(get(f"{live.url}steps?after=nonsense"))["steps"]
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
             get(f"{live.url}secrets")
+        refused.value.close()
 
 
 def test_the_server_refuses_a_foreign_host_header():
