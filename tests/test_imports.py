@@ -180,8 +180,11 @@ assert "microgad.ops.special" in sys.modules and vars(microgad.methods.Special)[
 
 
 def test_an_import_leaves_few_objects() -> None:
-    """Python goes through all objects several times when a process ends. Python 3.13 makes 7 % more of them."""
-    most = 4000 if sys.version_info < (3, 12) else 4300
+    """Python goes through all objects several times when a process ends.
+
+    Python 3.13 makes 7 % more of them. Since Python 3.14 each signature with annotations has a function for these.
+    """
+    most = 4000 if sys.version_info < (3, 12) else 4300 if sys.version_info < (3, 14) else 5200
     code = (
         "import gc, inspect, numpy.fft; gc.collect(); n = len(gc.get_objects())\n"  # it leaves out tuples of numbers
         f"import microgad; gc.collect(); assert len(gc.get_objects()) - n < {most}"

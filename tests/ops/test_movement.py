@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -387,6 +388,7 @@ def test_a_view_costs_the_garbage_collector_few_containers(take, most):
 
     before = containers()
     views = take(x)
+    most += sys.version_info >= (3, 14)  # where the collector looks at dicts of numbers, too: at a node's settings
     assert containers() - before <= most * len(views) + 100
 
 
