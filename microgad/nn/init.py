@@ -110,9 +110,8 @@ def _trunc_normal_by_normals(
     tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
 ) -> Tensor:
     """Draw normal numbers for the whole shape until each place has got one inside [a, b]."""
-    low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()  # rounded to the values' dtype
     values = tensor.normal_(mean, std, generator=generator)
-    while (outside := (values < low) | (values > high)).any():
+    while (outside := (values < a) | (values > b)).any():
         values = where(outside, empty_like(tensor).normal_(mean, std, generator=generator), values)
     return values
 
