@@ -76,7 +76,7 @@ class Median(Max):
     symbol = "median"
 
     def forward(self, x):
-        nans = int(np.sum(x != x)) if x.dtype.kind == "f" else 0
+        nans = int(np.count_nonzero(x != x)) if x.dtype.kind == "f" else 0
         if nans and not self.skip:
             return np.sum(x)
         place = 0 if nans == x.size else (x.size - nans - 1) // 2
