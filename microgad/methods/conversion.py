@@ -74,7 +74,8 @@ def destination(
     elif first is None or isinstance(first, places):
         second = args[1] if len(args) > 1 else None
         valid = (first is None or device is None) and (second is None or dtype is None)
-        valid = valid and not isinstance(first, bool) and not isinstance(second, (*places, core.Tensor))
+        valid = valid and not isinstance(first, bool)
+        valid = valid and (second is None or not isinstance(second, (*places, core.Tensor)))
         chosen, flags = (device if first is None else first, dtype if second is None else second), args[2:]
     else:
         valid, chosen, flags = device is dtype is None, (None, first), args[1:]
