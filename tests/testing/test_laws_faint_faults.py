@@ -1,10 +1,11 @@
-"""`check_op`: faults that are small, or in one part of what a law checks, and how errors name the worst entry."""
+"""Faults that are small, or in one part of what a law checks, and how errors name the worst entry."""
 
 import numpy as np
 import pytest
 
 import microgad as torch
-from microgad.testing import check_op
+from microgad import nn
+from microgad.testing import check_module, check_op
 from microgad.testing.laws.assertions import assert_agree, assert_equal
 
 from .operations import Product, Square, bare, broken
@@ -72,3 +73,72 @@ def test_the_worst_entry_is_named_with_enough_digits():
         assert_agree(np.nextafter(one[:1], 2), one[:1], 0.0, "y")
     with pytest.raises(AssertionError, match="y is int32, expected int64"):
         assert_equal(np.ones(2, np.int32), np.ones(2, np.int64), "y")
+
+
+class LooksAhead(nn.Module):
+    """Depends on later positions in a way that has no gradient."""
+
+    def forward(self, x):
+        return x + x.detach().flip(1)
+
+
+class DividesByRows(nn.Module):
+    """Depends on how many rows there are, and not on what is in them."""
+
+    def forward(self, x):
+        return x / len(x)
+
+
+class HoldsPlainTensors(nn.Module):
+    """Of two Tensors that are no buffers, the first can't be changed: it would be out of bounds."""
+
+    def __init__(self):
+        super().__init__()
+        self.index, self.factor = torch.zeros(1, dtype=torch.int64), torch.ones(1)
+
+    def forward(self, x):
+        return x[torch.where(self.index < 0, 9, self.index)] * self.factor.to(x.dtype)
+
+
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return x * 2
+
+
+class Linked(nn.Module):
+    """Its copies read their original's weight, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.linked = nn.Parameter(torch.ones(2)), []
+
+    def __deepcopy__(self, memo):
+        other = type(self)().train(self.training)
+        other.weight = nn.Parameter(self.weight.detach().clone())
+        other.linked = [self.weight, *self.linked]
+        return other
+
+    def forward(self, x):
+        return x * self.weight + sum(0 * w.to(x.dtype) for w in self.linked)
+
+
+MODULES = {
+    "a leak without gradient": (LooksAhead, "causal", {"causal": 1}, "with later ones changed"),
+    "the number of rows": (DividesByRows, "samples", {"independent": "samples"}, "row 0 alone"),
+    "the second of two plain Tensors": (HoldsPlainTensors, "registered", {}, "the results depend on factor"),
+    "a buffer that changes in eval mode": (Counts, "modes", {}, "in eval mode a call changes a buffer"),
+    "copies linked by a gradient": (Linked, "deepcopy", {}, "gives the original's parameters gradients"),
+}
+
+
+@pytest.mark.parametrize("fault", MODULES)
+def test_a_law_of_modules_finds_a_faint_fault(fault):
+    module, law, declared, message = MODULES[fault]
+    inputs = torch.tensor([[1.0, 2.0], [3.0, 5.0]], dtype=torch.float64)
+    with pytest.raises(AssertionError, match=message):
+        check_module(module(), inputs, laws=[law], examples=1, **declared)
