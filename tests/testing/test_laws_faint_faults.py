@@ -5,7 +5,8 @@ import pytest
 
 import microgad as torch
 from microgad import nn
-from microgad.testing import check_module, check_op
+from microgad.testing import GradcheckError, check_module, check_op
+from microgad.testing.laws import derivatives
 from microgad.testing.laws.assertions import assert_agree, assert_equal
 
 from .operations import Product, Square, bare, broken
@@ -57,6 +58,18 @@ def test_a_law_finds_a_faint_fault(fault):
     inputs = [X, X.flip(0)] if issubclass(op, Product) else [X]
     with pytest.raises(AssertionError, match=message):
         check_op(op, *inputs, laws=[law], examples=2)
+
+
+@pytest.mark.usefixtures("thorough")
+def test_at_large_and_small_inputs_a_derivative_must_agree_over_some_step(monkeypatch):
+    with pytest.raises(GradcheckError, match="`magnitudes`") as wrong:
+        check_op(broken(grad_x=lambda self, grad, x: 2.1 * grad * x), laws=["magnitudes"], examples=2)
+
+    def disagrees(*args):  # over relative steps
+        raise wrong.value
+
+    monkeypatch.setattr(derivatives, "found_kink", disagrees)
+    check_op(Square, laws=["magnitudes"], examples=2)
 
 
 def test_a_reference_is_compared_to_nearly_all_digits():
