@@ -213,10 +213,9 @@ class Distribution:
         """Make a Tensor of the dtype of the parameters, for those classes that have `_param`."""
         return self._param.new(*args, **kwargs)  # type: ignore[attr-defined]
 
-    def _maybe_validate(self, *values: Tensor) -> None:
+    def _maybe_validate(self, value: Tensor) -> None:
         if self._validate_args:
-            for value in values:
-                self._validate_sample(value)
+            self._validate_sample(value)
 
     def __repr__(self) -> str:
         given = [(name, self.__dict__[name]) for name in self.arg_constraints if name in self.__dict__]
