@@ -142,9 +142,8 @@ class Replaying:
         recipe = op.recipe
         assert recipe is not None
         cls = recipe.function
-        operands = [self.operand(x) for x in op.inputs]
         anew = self.again or {}
-        operands = [anew.get(("input", i), x) for i, x in enumerate(operands)]
+        operands = [anew.get(("input", i), self.operand(x)) for i, x in enumerate(op.inputs)]
         with state.scope(path=op.path, grad_enabled=recipe.grad_enabled or self.recording):
             if cls is Detach:
                 out = operands[0].detach()
