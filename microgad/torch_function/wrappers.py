@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from types import FunctionType
 from typing import Any
 
@@ -219,7 +220,13 @@ def _is_overridable(name: str) -> bool:
 
 
 def _matches(name: str, patterns: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns.split())
+    return _expression(patterns).match(name) is not None
+
+
+@functools.cache
+def _expression(patterns: str) -> re.Pattern[str]:
+    """Compile the patterns to one regular expression: `install` takes a third longer if it tries each."""
+    return re.compile("|".join(map(translate, patterns.split())))
 
 
 def _is_client(module: Any) -> bool:
