@@ -149,9 +149,18 @@ def test_few_places_are_written_without_an_operation(monkeypatch: pytest.MonkeyP
     x[[0, -1], [3, 0]] = 7.0
     x[:, [1]] = torch.tensor([8.0])
     assert x.tolist() == [[2, 8, 2, 7], [0, 8, 6, 0], [7, 8, 2, 2]]
+    x[torch.tensor([True, False, True])] = 1.0
+    x[x == 8] = torch.tensor([9.0])
+    assert x.tolist() == [[1, 1, 1, 1], [0, 9, 6, 0], [1, 1, 1, 1]]
     x = torch.tensor([1, 2, 0])
     x[x] = x.flip(0)
     assert x.tolist() == [1, 0, 2]
+
+
+def test_a_mask_that_shares_memory_with_the_target_is_read_before_the_write() -> None:
+    x = torch.tensor([[False, True], [True, False]])
+    x[x.T] = 0
+    assert x.tolist() == [[False, False], [False, False]]
 
 
 @pytest.mark.host("tracemalloc sees the host's memory")

@@ -271,13 +271,17 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
     """Write a number or a Tensor of input's dtype at a plain index, or return False if that isn't plain: see `update`.
 
     Programs fill buffers so, row by row or at Tensors and lists of few integers: it takes half to a fifth of the time
-    of `_setitem`. A number may have a mask of few elements, too.
+    of `_setitem`. So does a mask of few elements.
     """
     number = type(value) in (float, int)
     any_dtype = not number or (type(value) is int and 0 <= value < 128)
     plain: Any = (index, ...) if type(index) is int else plain_index(index) if type(index) in PLAIN else None
-    if number and type(index) is function.Tensor and type(mask := index.array) is np.ndarray and mask.dtype == bool:
-        plain = mask if mask.shape == input.array.shape and mask.size < index_kernels.WITH_BRANCHES else None
+    if type(index) is function.Tensor and type(mask := index.array) is np.ndarray and mask.dtype == bool:
+        x = input.array
+        whole = mask.shape == x.shape
+        few = mask.size < (index_kernels.WITH_BRANCHES if number and whole else index_kernels.SMALL_MASK)
+        if few and (whole or (mask.ndim and mask.shape == x.shape[: mask.ndim])):
+            plain = mask if x.itemsize > 1 or not np.may_share_memory(mask, x) else None
     elif plain is None and input.node is None:
         plain = _few_places(index)
     if plain is None or not (number or isinstance(value, function.Tensor)):
