@@ -118,7 +118,7 @@ def test_items_written_without_a_graph_are_those_written_with_one(dtype: Any, va
     rows, columns = torch.tensor([2, 0, -1]), torch.tensor([[3], [0]])
     places = rows, rows.int(), (rows, columns), (rows, 1), (rows, masks[1]), rows + 1, (rows, rows, rows), rows[:0]
     parts = (slice(None), rows), (slice(1, 9), rows), (rows, slice(-2, None)), (rows, slice(None, None, 2)), (..., rows)
-    lists = [2, 0], [2, 0, -1], [3], [], [True, False, True], ([0, 1], [1]), ([0, 2], rows[:2]), [2**63], [1.0]
+    lists: Any = [2, 0], [2, 0, -1], [3], [], [True, False, True], ([0, 1], [1]), ([0, 2], rows[:2]), [2**63], [1.0]
     basic = 1, -1, (1, 2), (slice(None), 1), slice(1, 3), ..., (None, 0), 7, (0, 0, 0)
     for index in (*basic, *masks, *places, *parts, *lists):
         found = []
