@@ -285,7 +285,7 @@ class _Exporter:
             helper.make_node("Identity", [made.name], [info.name], writer.named(f"/{info.name}"))
             for made, info in zip(symbols, outputs, strict=True)
         ]
-        _name_outputs(nodes, {info.name for info in self.inputs})
+        _name_outputs(nodes, len(outputs))
         needed = {name for node in nodes for name in node.input}
         held = [x for x in writer.initializers if x.name in needed]
         graph = helper.make_graph(nodes, "main_graph", self.inputs, outputs, held)
@@ -354,16 +354,16 @@ def _size_label(n: Any) -> Any:
     return n if isinstance(n, int) else None
 
 
-def _name_outputs(nodes: list[Any], inputs: set[str]) -> None:
-    """Give results their names in the nodes that compute them, where possible, and remove their Identity nodes."""
-    made = {name: node for node in nodes for name in node.output}
-    for last in [node for node in nodes if node.op_type == "Identity" and node.name.startswith("/")]:
+def _name_outputs(nodes: list[Any], count: int) -> None:
+    """Give results their names in the nodes that compute them, and remove those of the last `count`, Identity nodes."""
+    first = len(nodes) - count
+    made = {name: node for node in nodes[:first] for name in node.output}
+    for last in nodes[first:]:
         (before,), (name,) = last.input, last.output
-        if before not in made or before in inputs or made[before] is last or made[before].op_type == "Identity":
+        if before not in made:  # an input or a constant, or a result that is returned twice
             continue
         node = made.pop(before)
         node.output[list(node.output).index(before)] = name
-        made[name] = node
         nodes.remove(last)
         for other in nodes:
             for i, given in enumerate(other.input):

@@ -250,7 +250,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
                         a.var(1), a.std(2, unbiased=False), a.var(1, correction=2), a.logsumexp(1), a.cumsum(1), a.norm(dim=1),
                         (a > 0).any(1), (a > 0).all(1), a.sum(), a.mean(), a.max(), (a > 0).sum(1),
                         *torch.std_mean(a, 1, keepdim=True), *torch.var_mean(a, (1, 2), correction=0)), (x(2, 3, 4),)),
-    "order": (lambda a: (*a.max(1), *a.min(1, keepdim=True), a.argmax(1), a.argmin(), *a.topk(2, 1), *a.sort(1),
+    "order": (lambda a: (*a.max(1), *a.min(1, keepdim=True), a.argmax(1), a.argmin(), a.argmax(keepdim=True), *a.topk(2, 1), *a.sort(1),
                          a.argsort(1, descending=True), *a.median(1), *a.kthvalue(2, 1, keepdim=True), a[0].median()),
               (x(2, 6),)),
     "norms and no axes": (lambda a: (*(torch.linalg.vector_norm(a, p, 1) for p in (0, 1, 3, np.inf, -np.inf)), a.sum(())),

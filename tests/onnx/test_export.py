@@ -162,6 +162,23 @@ def test_names_files_and_nested_arguments(tmp_path: Path) -> None:
     assert runtime.InferenceSession(path).run(["s"], inputs)[0].shape == (5, 3)
 
 
+def test_names_of_sizes_and_results() -> None:
+    def names(function: Any, shape: Any = (2, 3), **options: Any) -> Any:
+        graph = onnx.export(Call(function), torch.ones(shape), input_names=["x"], **options).graph
+        infos = (*graph.input, *graph.output)
+        return [[size.dim_param or size.dim_value for size in info.type.tensor_type.shape.dim] for info in infos]
+
+    rows = type("Dim", (), {"__name__": "rows"})()  # as torch.export has it
+    assert names(lambda x: x + 1, dynamic_shapes={"x": {0: rows}}) == [["rows", 3], ["rows", 3]]
+    axes = {"x": {-1: "n"}, "y": {1: "m"}}
+    assert names(lambda x: x + 1, output_names=["y"], dynamic_axes=axes) == [[2, "n"], [2, "m"]]
+    assert names(lambda x: torch.cat((x, x)), dynamic_axes={"x": {0: "n"}}) == [["n", 3], [0, 3]]
+    both = {"x": {0: "n", 1: "m"}}
+    assert names(lambda x: x.reshape(len(x) * 2, x.shape[1], -1), (2, 3, 4), dynamic_axes=both)[1] == [0, "m", 2]
+    check(Call(lambda x: (x * 2,) * 2), (x(2, 3),))
+    check(Call(lambda x: x.squeeze(0) + 1), (x(1, 3),), sizes=(2, 5))  # an example of size 1 is made larger
+
+
 class Named(nn.Module):
     """A module with a function as a named submodule, which error messages mention."""
 
@@ -183,6 +200,7 @@ def _write_by_mask(x: torch.Tensor) -> torch.Tensor:
     [
         (lambda x: torch.linalg.inv(x @ x.T + 1), r"Inv \(part.inv\(\)\): there is no rule for it"),
         (lambda x: x * float(x.sum()), r"Mul \(part\): it takes .* for other values"),
+        (lambda x: x * float(x.abs().max()), r"Mul \(part\): it takes 6.0, and .* for other values"),
         (lambda x: x + torch.rand(3), r"Add \(part\): it takes an array \(3,\)"),
         (lambda x: x + torch.as_tensor(np.sort(x.numpy(), 0)), r"Add \(part\): it takes an array"),
         (lambda x: x * 2 if x.sum() > 0 else x.exp(), "the model takes other steps"),

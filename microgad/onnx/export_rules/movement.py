@@ -56,11 +56,7 @@ def reshape(w: Writer, step: Step) -> Any:
     unknown = [i for i, n in enumerate(size) if not isinstance(n, int)]
     if len(unknown) > 1 and 0 not in size:
         for i in unknown[:-1]:  # 0 stands for the input's size at the same axis
-            if (
-                i < len(before)
-                and isinstance(size[i], Dim)
-                and before[: i + 1] == tuple(step.settings["size"][: i + 1])
-            ):
+            if i < len(before) and isinstance(size[i], Dim) and before[i] == size[i]:
                 size[i] = 0
         if sum(not isinstance(n, int) for n in size) == 1:
             whole = [n if isinstance(n, int) else -1 for n in size]
