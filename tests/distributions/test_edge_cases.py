@@ -269,3 +269,29 @@ def test_observers_see_the_operations_of_a_check():
     with torch.record() as tape:
         d.Categorical(torch.ones(2))
     assert len(tape.ops) == 10
+
+
+@pytest.mark.parametrize(
+    ("constraint", "values", "inside"),
+    [
+        (C.simplex, [[0.5, 0.5], [0.5, 0.50001], [1.5, -0.5]], [True, False, False]),
+        (C.one_hot, [[0.0, 1.0], [0.5, 0.5], [1.0, 1.0]], [True, False, False]),
+        (C.symmetric, [[[1.0, 2.0], [2.0, 1.0]], [[1.0, 2.0], [2.0005, 1.0]]], [True, False]),
+        (C.positive_semidefinite, [[[0.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, -1.0]]], [True, False]),
+        (C.corr_cholesky, [[[1.0, 0.0], [0.6, 0.8]], [[0.6, 0.8], [0.0, 1.0]]], [True, False]),
+        (
+            C.MixtureSameFamilyConstraint(C.interval(torch.tensor([0.0, 1.0]), 2.0)),
+            [1.5, 0.5, -0.5],
+            [True, False, False],
+        ),
+    ],
+)
+def test_each_value_is_inside_or_not(constraint, values, inside):
+    assert constraint.check(torch.tensor(values)).tolist() == inside
+
+
+def test_constraints_of_parts_and_dependent_ones_know_their_kinds():
+    parts = C.cat([C.real, C.one_hot])
+    assert (parts.is_discrete, parts.event_dim) == (True, 1)
+    dependent = C.dependent(is_discrete=True)(event_dim=2)
+    assert (dependent.is_discrete, dependent.event_dim) == (True, 2)

@@ -226,3 +226,13 @@ def test_the_gradient_that_a_step_by_hand_reads_is_called_after_its_leaf(named):
     assert tape.verify()
     for same in (tape, Tape.from_json(tape.to_json())):
         assert [text.called(source) for source in same.sources] == (["w", "w.grad"] if named else ["leaf", "leaf.grad"])
+
+
+def test_a_leaf_with_two_values_counts_once():
+    w = torch.ones(2, requires_grad=True)
+    with torch.record() as tape:
+        w * 2
+        w.data = torch.zeros(2)
+        w * 3
+    assert [source.version for source in tape.sources] == [1, 2]
+    assert str(tape).splitlines()[-1].startswith("2 operations, 1 leaf; ")

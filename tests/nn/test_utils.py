@@ -291,3 +291,16 @@ def test_channels_along_a_negative_dimension_are_pruned_by_their_norms():
 def test_spectral_norm_along_a_missing_dimension_raises():
     with pytest.raises(RuntimeError, match="permute: number of dimensions in the tensor input does not match"):
         nn.utils.spectral_norm(nn.BatchNorm1d(2), dim=1)
+
+
+def test_packed_sequences_keep_their_order_when_they_are_converted():
+    packed = nn.utils.rnn.pack_sequence([torch.ones(1), torch.arange(3.0)], enforce_sorted=False).double()
+    assert packed.data.dtype == torch.float64
+    assert (packed.sorted_indices.tolist(), packed.unsorted_indices.tolist()) == ([1, 0], [1, 0])
+
+
+def test_rows_of_one_element_are_expanded_when_they_are_padded():
+    x = torch.tensor([[2.0]], requires_grad=True)
+    padded = nn.utils.rnn.pad_sequence([torch.zeros(2, 3), x], batch_first=True)
+    padded.sum().backward()
+    assert (padded[1].tolist(), x.grad.item()) == ([[2.0, 2.0, 2.0], [0.0, 0.0, 0.0]], 3.0)
