@@ -298,5 +298,5 @@ def test_the_core_has_fewer_than_1500_lines_of_code() -> None:
 def test_the_doctests_of_a_file_run_alone() -> None:
     """As an editor runs them, also where the file has the name of a function that its package takes from it."""
     for file in ("microgad/ops/indexing/gather.py", "microgad/graph/tape.py"):
-        out = run("-m", "pytest", "-p", "no:cacheprovider", file, folder=PACKAGE.parent)
+        out = run("-m", "pytest", "-p", "no:cacheprovider", file, folder=Path(__file__).parents[1])
         assert out.returncode == 0, out.stdout
