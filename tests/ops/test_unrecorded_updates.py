@@ -152,9 +152,13 @@ def test_few_places_are_written_without_an_operation(monkeypatch: pytest.MonkeyP
     x[torch.tensor([True, False, True])] = 1.0
     x[x == 8] = torch.tensor([9.0])
     assert x.tolist() == [[1, 1, 1, 1], [0, 9, 6, 0], [1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize(("value", "expected"), [(5, [5, 5, 5]), (torch.tensor([0, 2, 1]), [1, 0, 2])])
+def test_places_in_the_targets_own_memory_are_read_before_the_write(value: Any, expected: list[int]) -> None:
     x = torch.tensor([1, 2, 0])
-    x[x] = x.flip(0)
-    assert x.tolist() == [1, 0, 2]
+    x[x] = value
+    assert x.tolist() == expected
 
 
 def test_a_mask_that_shares_memory_with_the_target_is_read_before_the_write() -> None:

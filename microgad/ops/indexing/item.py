@@ -283,7 +283,7 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
         if few and (whole or (mask.ndim and mask.shape == x.shape[: mask.ndim])):
             plain = mask if x.itemsize > 1 or not np.may_share_memory(mask, x) else None
     elif plain is None and input.node is None:
-        plain = _few_places(index)
+        plain = _few_places(index, input.array)
     if plain is None or not (number or isinstance(value, function.Tensor)):
         return False
     if 0 in input.array.strides or _is_data_alias(input):
@@ -295,8 +295,11 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
     return update("__setitem__", store, input, *((value,) if number else (1, value)), joined=any_dtype)
 
 
-def _few_places(index: Any) -> tuple[Any, ...] | None:
-    """Return an index of Tensors or lists of few integers, and plain slices, as NumPy's; None for anything else."""
+def _few_places(index: Any, target: Array) -> tuple[Any, ...] | None:
+    """Return an index of Tensors or lists of few integers, and plain slices, as NumPy's; None for anything else.
+
+    None, too, for integers in the target's own memory: NumPy 2.1 reads them while it overwrites them.
+    """
     items = index if type(index) is tuple else (index,)
     found: list[Any] = []
     for item in items:
@@ -307,7 +310,7 @@ def _few_places(index: Any) -> tuple[Any, ...] | None:
         x = np.array(item) if listed else item.array if type(item) is function.Tensor else None
         if type(x) is not np.ndarray or x.dtype != index_kernels.INT64:
             return None
-        if not x.ndim or x.size >= index_kernels.SMALL_INDEX:
+        if not x.ndim or x.size >= index_kernels.SMALL_INDEX or np.may_share_memory(x, target):
             return None
         found.append(x)
     return tuple(found)
