@@ -276,14 +276,8 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
     number = type(value) in (float, int)
     any_dtype = not number or (type(value) is int and 0 <= value < 128)
     plain: Any = (index, ...) if type(index) is int else plain_index(index) if type(index) in PLAIN else None
-    if type(index) is function.Tensor and type(mask := index.array) is np.ndarray and mask.dtype == bool:
-        x = input.array
-        whole = mask.shape == x.shape
-        few = mask.size < (index_kernels.WITH_BRANCHES if number and whole else index_kernels.SMALL_MASK)
-        if few and (whole or (mask.ndim and mask.shape == x.shape[: mask.ndim])):
-            plain = mask if x.itemsize > 1 or not np.may_share_memory(mask, x) else None
-    elif plain is None and input.node is None:
-        plain = _few_places(index, input.array)
+    if plain is None and type(input.array) is np.ndarray:
+        plain = _few_places(input, index, number)
     if plain is None or not (number or isinstance(value, function.Tensor)):
         return False
     if 0 in input.array.strides or _is_data_alias(input):
@@ -295,11 +289,19 @@ def _stored(input: Tensor, index: Any, value: Any) -> bool:
     return update("__setitem__", store, input, *((value,) if number else (1, value)), joined=any_dtype)
 
 
-def _few_places(index: Any, target: Array) -> tuple[Any, ...] | None:
-    """Return an index of Tensors or lists of few integers, and plain slices, as NumPy's; None for anything else.
+def _few_places(input: Tensor, index: Any, number: bool) -> Any:
+    """Return a mask of few elements, or an index of Tensors or lists of few integers and plain slices, as NumPy's.
 
-    None, too, for integers in the target's own memory: NumPy 2.1 reads them while it overwrites them.
+    None for anything else, and for an index in the memory that is written to: NumPy 2.1 overwrites it while reading it.
     """
+    target = input.array
+    if type(index) is function.Tensor and type(mask := index.array) is np.ndarray and mask.dtype == bool:
+        whole = mask.shape == target.shape
+        few = mask.size < (index_kernels.WITH_BRANCHES if number and whole else index_kernels.SMALL_MASK)
+        fits = whole or (mask.ndim and mask.shape == target.shape[: mask.ndim])
+        return mask if few and fits and not np.may_share_memory(mask, target) else None
+    if input.node is not None:
+        return None
     items = index if type(index) is tuple else (index,)
     found: list[Any] = []
     for item in items:
