@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -163,6 +164,22 @@ def test_every_start_method(context: str) -> None:
     data = TensorDataset(microgad.arange(6))
     found = [batch.tolist() for (batch,) in DataLoader(data, 4, num_workers=1, multiprocessing_context=context)]
     assert found == [[0, 1, 2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize("method", ["spawn", None])
+def test_workers_are_started_as_the_program_has_set_or_by_fork(method: str | None) -> None:
+    before = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method(method, force=True)
+    try:
+        multiprocessing.get_context()  # which sets Python's own default
+        data = Numbered(lambda: None)  # which only a fork can send
+        if method is None:
+            assert len(list(DataLoader(data, 6, num_workers=1))) == 2
+        else:
+            with pytest.raises((AttributeError, pickle.PicklingError), match="pickle"):
+                iter(DataLoader(data, 6, num_workers=1))
+    finally:
+        multiprocessing.set_start_method(before, force=True)
 
 
 class TwoArguments(Exception):

@@ -20,9 +20,6 @@ from .transfer import SHARED, receive, send
 from .workers import ExceptionWrapper, _IterableDatasetStopIteration, work
 
 SHUTDOWN_SECONDS = 2.0  # that a worker has to end by itself
-# The start method unless a program sets another. Python's own is "forkserver" on Linux since 3.14, which can't send
-# data sets that are defined in a function or notebook, and runs programs without `if __name__ == "__main__"` again.
-_DEFAULT = "fork" if sys.platform == "linux" else None
 _ends: weakref.WeakSet[Any] = weakref.WeakSet()  # this process's ends of the pipes to all workers
 
 
@@ -44,7 +41,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
         self.in_order = loader.in_order
-        context: Any = loader.multiprocessing_context or multiprocessing.get_start_method(allow_none=True) or _DEFAULT
+        context: Any = loader.multiprocessing_context or _start_method()
         if context is None or isinstance(context, str):
             context = multiprocessing.get_context(context)
         forks = context.get_start_method() == "fork"
@@ -166,6 +163,17 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         raise RuntimeError(
             f"DataLoader worker (pid(s) {worker.pid}) exited unexpectedly: worker {number} {how}"
         ) from None
+
+
+def _start_method() -> str | None:
+    """How workers are started unless the loader says: as the program has set, else by fork on Linux.
+
+    Python's own default there is forkserver since 3.14, which any use of multiprocessing sets. It can't send data sets
+    of functions and notebooks, and runs programs without `if __name__ == "__main__"` again.
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    is_default = method is None or (method == "forkserver" and sys.version_info >= (3, 14))
+    return "fork" if is_default and sys.platform == "linux" else method
 
 
 @contextmanager
