@@ -8,6 +8,7 @@ import difflib
 import math
 import operator
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -313,7 +314,7 @@ def test_the_nearest_name_is_suggested_once(name: str) -> None:
 def test_for_a_missing_method_python_makes_the_suggestion() -> None:
     program = "import microgad as torch; torch.zeros(1).reshap"
     done = run("-c", program)
-    assert done.stderr.endswith("Did you mean: 'reshape'?\n")
+    assert re.search(r"Did you mean:? '\.?reshape'", done.stderr)  # Python 3.15 has other words
 
 
 def test_unsupported_attributes_raise_and_are_not_listed() -> None:
