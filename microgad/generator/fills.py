@@ -54,7 +54,8 @@ def uniform_(array: Array, low: float = 0.0, high: float = 1.0, *, generator: Ge
     start, width = float(working.type(low)), float(working.type(high) - working.type(low))
     end, centered = array.dtype.type(high), start == -width / 2 != 0
     rounds = not centered or working is not array.dtype
-    exact = array.size > FEW and array.dtype == np.float32 and start != 0 and _is_exact_in_double(width, start)
+    exact = not centered and array.size > FEW and array.dtype == np.float32 and start != 0
+    exact = exact and _is_exact_in_double(width, start)
     if exact:
         rounds = bool(np.float32(start + width * (1 - 2.0**-24)) == end)  # the largest number drawn
 

@@ -21,7 +21,7 @@ def wrap_scalars(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _is_number(x: Any) -> bool:
-    return type(x) in SCALARS or isinstance(x, np.generic)
+    return type(x) in SCALARS or isinstance(x, (np.number, np.bool_))
 
 
 def require_tensor(op: str, a: Any) -> Any:

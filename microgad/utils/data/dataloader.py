@@ -42,10 +42,11 @@ class DataLoader(Generic[T_co]):
     batches (2 by default), and stays for the next pass with `persistent_workers`. Batches come in the same order, or
     with in_order=False as they get ready. A worker's random generators are seeded from the loader's seed and the
     worker's number; `worker_init_fn(number)` is called first, and get_worker_info() returns the worker's number and
-    more. On Linux, workers are started by fork, unless `multiprocessing_context` or multiprocessing.set_start_method
-    says otherwise, and large arrays come back in shared memory. An exception in a worker is raised again in this
-    process. A worker that dies, and waiting longer than `timeout` seconds, raise RuntimeError. `pin_memory` has no
-    effect.
+    more. An exception in a worker is raised again in this process. A worker that dies, and waiting longer than
+    `timeout` seconds, raise RuntimeError. `pin_memory` has no effect.
+
+    On Linux, large arrays come back in shared memory, and workers are started by fork unless `multiprocessing_context`
+    or multiprocessing.set_start_method says otherwise; "forkserver", Python's default since 3.14, only by the former.
 
     Each `iter()` draws one int64 from `generator`, or from the default one, shuffled or not, except if it reuses
     persistent workers, as in PyTorch.

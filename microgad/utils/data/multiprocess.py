@@ -168,8 +168,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 def _start_method() -> str | None:
     """How workers are started unless the loader says: as the program has set, else by fork on Linux.
 
-    Python's own default there is forkserver since 3.14, which any use of multiprocessing sets. It can't send data sets
-    of functions and notebooks, and runs programs without `if __name__ == "__main__"` again.
+    Python's own default there is forkserver since 3.14, which any use of multiprocessing sets: whether the program has
+    chosen it can't be told. It can't send data sets of functions and notebooks, and runs programs without
+    `if __name__ == "__main__"` again.
     """
     method = multiprocessing.get_start_method(allow_none=True)
     is_default = method is None or (method == "forkserver" and sys.version_info >= (3, 14))
