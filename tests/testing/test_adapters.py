@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -371,6 +372,13 @@ def test_names_of_public_functions():
     functions = {"stack": microgad.stack, "nn.functional.mse_loss": F.mse_loss, "linalg.inv": microgad.linalg.inv}
     for name, function in functions.items():
         assert name_of(function) == f"microgad.{name}"
+
+
+def test_the_name_of_a_function_after_a_module_with_a_torch_function_is_loaded(monkeypatch):
+    program = ModuleType("program")
+    program.Logged = type("Logged", (), {"__module__": "program", "__torch_function__": None})
+    monkeypatch.setitem(sys.modules, "program", program)
+    assert name_of(F.mse_loss) == "microgad.nn.functional.mse_loss"
 
 
 def test_arguments_holds_the_structure_without_the_arrays():

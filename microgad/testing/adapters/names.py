@@ -30,7 +30,8 @@ def name_of(target: Any) -> str:
     if name == "<lambda>" or module in (None, "__main__", "builtins"):
         return str(name)
     if module.startswith("microgad."):
-        module = next((m for m in PUBLIC if getattr(sys.modules.get(m), name, None) is target), module)
+        # Without getattr: microgad's __getattr__ may install the wrappers of __torch_function__ in the target's place.
+        module = next((m for m in PUBLIC if vars(sys.modules.get(m, object)).get(name) is target), module)
     return ".".join([*(part for part in module.split(".") if not part.startswith("_")), name])
 
 
