@@ -40,6 +40,8 @@ def all_in_range(indices: Array, count: int) -> bool:
     indices = indices if type(indices) is np.ndarray else as_zeros(indices)
     # As unsigned numbers negative ones are huge, so that one comparison does for both ends.
     unsigned = indices.view(UINT64) if indices.dtype == INT64 else indices.astype(UINT64)
+    if type(unsigned) is np.ndarray and unsigned.flags.c_contiguous:
+        return unsigned.item(unsigned.argmax()) < count  # for few in half of the time of a maximum
     return bool((greatest(unsigned, None) if type(unsigned) is np.ndarray else unsigned.max()) < count)
 
 
