@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -86,8 +87,13 @@ def strides(x: Array) -> tuple[int, ...]:
     """The strides in elements. New empty arrays, to which NumPy gives zeros, have those that PyTorch gives them."""
     if x.size or any(x.strides):
         return tuple(s // x.itemsize for s in x.strides)
-    sizes = [max(n, 1) for n in x.shape]
-    return tuple(math.prod(sizes[i + 1 :]) for i in range(len(sizes)))
+    return row_major_strides(tuple([max(n, 1) for n in x.shape]))
+
+
+@functools.lru_cache(maxsize=1024)
+def row_major_strides(shape: tuple[int, ...], size: int = 1) -> tuple[int, ...]:
+    """The strides of a contiguous array: in elements, or in bytes for elements of a size."""
+    return tuple([size * math.prod(shape[i + 1 :]) for i in range(len(shape))])
 
 
 def geometry(x: Array) -> Geometry:

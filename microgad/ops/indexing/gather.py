@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ... import backend, function
+from ...backend.memory_layout import row_major_strides
 from ...errors import ArgumentError, DimError, DtypeError, ShapeError
 from ...errors.arguments import check_bool
 from ...errors.wording import in_torchs_words
@@ -85,7 +85,7 @@ def flat_indices(axis: int, index: Array, shape: tuple[int, ...], steps: tuple[i
 
     With the steps along the axes of x they are places in its memory.
     """
-    steps = places.row_major(shape) if steps is None else steps
+    steps = row_major_strides(shape) if steps is None else steps
     offsets = (_cached_offsets if index.size <= CACHED else _offsets)(axis, index.shape, steps)
     where = index if steps[axis] == 1 else index * steps[axis]
     if offsets is None:
@@ -269,7 +269,6 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int] | Size) -> tuple[T
             raise TypeError(f"unravel_index: expected 'shape' sequence to only contain ints, but got {type(size)}")
     if any(size < 0 for size in sizes):
         raise ArgumentError(f"unravel_index: 'shape' cannot have negative values, but got {tuple(sizes)}")
-    steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
     flat = indices.array.astype(np.int64)
-    found = [flat // max(step, 1) % max(n, 1) for n, step in zip(sizes, steps, strict=True)]
+    found = [flat // max(step, 1) % max(n, 1) for n, step in zip(sizes, row_major_strides(tuple(sizes)), strict=True)]
     return unbind(creation.from_array(np.stack(found, -1)), -1) if found else ()

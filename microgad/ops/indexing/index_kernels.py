@@ -13,6 +13,7 @@ import numpy as np
 from ... import backend
 from ...backend.axes import at_axis
 from ...backend.axis_order import lying, order_by
+from ...backend.memory_layout import row_major_strides
 from ...backend.meta import as_zeros
 from ...type_aliases import Array
 from ..elementwise.selection_kernels import fast_where
@@ -121,7 +122,7 @@ def as_single_axis(index: Any, shape: tuple[int, ...]) -> SingleAxisIndex | None
 
 def _as_flat(index: Any, x: Array) -> SingleAxisIndex:
     """Rewrite an index of x as one of x.reshape(-1)."""
-    return SingleAxisIndex((), x.size, (), _places(index, x, places.row_major(x.shape)), False)
+    return SingleAxisIndex((), x.size, (), _places(index, x, row_major_strides(x.shape)), False)
 
 
 def _places(index: tuple[Any, ...], x: Array, steps: tuple[int, ...]) -> Array:

@@ -5,22 +5,14 @@ By its places an array with gaps, or with its axes in another order, is read and
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any
 
 import numpy as np
 
 from ... import backend
-from ...backend.memory_layout import overlaps
+from ...backend.memory_layout import overlaps, row_major_strides
 from ...type_aliases import Array
 from ..support import fast_numpy, layouts
-
-
-@functools.lru_cache(maxsize=1024)
-def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the steps, in elements, along the axes of a contiguous array."""
-    return tuple([math.prod(shape[i + 1 :]) for i in range(len(shape))])
 
 
 def flat_memory(x: Array, written: bool = False) -> tuple[Any, Any]:
@@ -31,7 +23,7 @@ def flat_memory(x: Array, written: bool = False) -> tuple[Any, Any]:
     place.
     """
     if x.flags.c_contiguous:
-        return x.reshape(-1), row_major(x.shape)
+        return x.reshape(-1), row_major_strides(x.shape)
     size = x.itemsize
     if type(x) is not np.ndarray or not x.size or min(x.strides) < 0 or any(step % size for step in x.strides):
         return x, None

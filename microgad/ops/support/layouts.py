@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -12,6 +11,7 @@ from ... import backend
 from ...backend.axis_order import lying, order_by, outermost_first
 from ...backend.copies import copied_in_order, copied_row_major, faster_copy
 from ...backend.memory_layout import expanded_axes as expanded_axes
+from ...backend.memory_layout import row_major_strides
 from ...type_aliases import Array
 from .bare import bare
 from .fast_numpy import moveaxis
@@ -47,14 +47,9 @@ def row_major(x: Array) -> Array:
 
     NumPy gives such axes any strides, for example those of an axis over which it has summed with keepdims.
     """
-    if x.flags.c_contiguous and (1 not in x.shape or x.strides == _row_major_strides(x.shape, x.itemsize)):
+    if x.flags.c_contiguous and (1 not in x.shape or x.strides == row_major_strides(x.shape, x.itemsize)):
         return x
     return x.copy()
-
-
-@functools.lru_cache(maxsize=1024)
-def _row_major_strides(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    return tuple(itemsize * math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
 def copy_order(x: Array) -> Any:
