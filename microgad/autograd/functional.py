@@ -291,13 +291,7 @@ class _Call:
     """
 
     def __init__(
-        self,
-        name: str,
-        func: Callable[..., Any],
-        inputs: Any,
-        create_graph: bool,
-        strict: bool,
-        scalar: bool = False,
+        self, name: str, func: Callable[..., Any], inputs: Any, create_graph: bool, strict: bool, scalar: bool = False
     ) -> None:
         self.name, self.strict, self.create_graph, self.scalar = name, strict, create_graph, scalar
         given, self.several_inputs = _as_list(inputs, "inputs", name)

@@ -114,12 +114,7 @@ class MNIST(VisionDataset):
         self.data, self.targets = self._load_data()
 
     @classmethod
-    def subset(
-        cls,
-        train: bool = True,
-        transform: Transform = None,
-        target_transform: Transform = None,
-    ) -> Self:
+    def subset(cls, train: bool = True, transform: Transform = None, target_transform: Transform = None) -> Self:
         """Return the part of MNIST in microgad's package: 600 training or 100 test images of each digit.
 
         >>> from microgad.datasets import MNIST

@@ -126,11 +126,7 @@ _SMALL = (1024, """
 
 
 def _build(
-    plan: tuple[int, str],
-    width_mult: float = 1.0,
-    reduced_tail: bool = False,
-    dilated: bool = False,
-    **options: Any,
+    plan: tuple[int, str], width_mult: float = 1.0, reduced_tail: bool = False, dilated: bool = False, **options: Any
 ) -> MobileNetV3:
     last, blocks = plan
     divider, settings = 2 if reduced_tail else 1, []

@@ -37,12 +37,7 @@ class RandomCrop(ReprTransform):
     repr_names = "size padding"
 
     def __init__(
-        self,
-        size: Any,
-        padding: Any = None,
-        pad_if_needed: bool = False,
-        fill: Any = 0,
-        padding_mode: str = "constant",
+        self, size: Any, padding: Any = None, pad_if_needed: bool = False, fill: Any = 0, padding_mode: str = "constant"
     ) -> None:
         super().__init__()
         self.size = tuple(parse_size(size))

@@ -26,13 +26,7 @@ class Check:
     """The function and arguments under test, the options of check_grads, and random numbers for projections."""
 
     def __init__(
-        self,
-        name: str,
-        call: ComplexAsReal,
-        tensors: list[Tensor],
-        kinks: str,
-        full: bool,
-        modes: Sequence[str],
+        self, name: str, call: ComplexAsReal, tensors: list[Tensor], kinks: str, full: bool, modes: Sequence[str]
     ) -> None:
         self.name, self.call, self.args, self.tensors = name, call, call.args, tensors
         self.kinks, self.full, self.modes = kinks, full, modes

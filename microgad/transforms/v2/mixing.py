@@ -27,13 +27,7 @@ def _labels(sample: Any) -> Any:
 
 
 class _BatchMix(Transform):
-    def __init__(
-        self,
-        *,
-        alpha: float = 1.0,
-        num_classes: int | None = None,
-        labels_getter: Any = "default",
-    ) -> None:
+    def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None, labels_getter: Any = "default") -> None:
         super().__init__()
         self.alpha, self.num_classes = float(alpha), num_classes
         self._dist = Beta(creation.tensor([alpha]), creation.tensor([alpha]))
