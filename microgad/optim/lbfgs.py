@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import backend
 from .. import state as execution
+from ..ops.support.bare import bare
 from ..pytree import tree_map
 from ..tensor import Tensor
 from ..type_aliases import Array
@@ -74,7 +75,7 @@ class LBFGS(Optimizer):
         group = self.param_groups[0]
         self._check_numbers(group)
         state = self.state[group["params"][0]]
-        memory = {"func_evals": 0, "n_iter": 0, **tree_map(_to_array, state)}
+        memory = {"func_evals": 0, "n_iter": 0, **tree_map(bare, state)}
         with execution.scope(grad_enabled=False), np.errstate(all="ignore"):
             first = self._iterate(closure, group, memory)
         state.update({name: tree_map(_to_tensor, memory[name]) for name in STATE_NAMES if name in memory})
@@ -202,11 +203,5 @@ def _flat_real(x: Array) -> Array:
     return flat.copy().view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 
 
-def _to_array(x: Any) -> Any:
-    return x.array if isinstance(x, Tensor) else x
-
-
 def _to_tensor(x: Any) -> Any:
-    if isinstance(x, np.generic):
-        x = np.array(x)
-    return Tensor._wrap(x) if hasattr(x, "dtype") else x
+    return Tensor._wrap(backend.as_array(x)) if hasattr(x, "dtype") else x
