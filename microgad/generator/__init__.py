@@ -25,23 +25,7 @@ dirichlet, gamma = vmap_aware(gamma_dirichlet.dirichlet, reads=True), vmap_aware
 binomial, poisson = vmap_aware(poisson_binomial.binomial, reads=True), vmap_aware(poisson_binomial.poisson, reads=True)
 
 __all__ = [
-    "Generator",
-    "bernoulli_",
-    "binomial",
-    "cauchy_",
-    "default_generator",
-    "dirichlet",
-    "dropout_noise",
-    "exponential_",
-    "gamma",
-    "generator_or_default",
-    "geometric_",
-    "log_normal_",
-    "multinomial",
-    "normal_",
-    "poisson",
-    "random_",
-    "randperm",
-    "rrelu_noise",
-    "uniform_",
-]
+    "Generator", "bernoulli_", "binomial", "cauchy_", "default_generator", "dirichlet", "dropout_noise", "exponential_",
+    "gamma", "generator_or_default", "geometric_", "log_normal_", "multinomial", "normal_", "poisson", "random_",
+    "randperm", "rrelu_noise", "uniform_",
+]  # fmt: skip

@@ -19,20 +19,9 @@ if TYPE_CHECKING:
     from .programs.machine import GradMachine, check_engine
 
 __all__ = [
-    "GradMachine",
-    "GradcheckError",
-    "assert_allclose",
-    "assert_close",
-    "check_engine",
-    "check_grads",
-    "check_module",
-    "check_op",
-    "gradcheck",
-    "gradgradcheck",
-    "make_tensor",
-    "strategies",
-    "torch_function",
-]
+    "GradMachine", "GradcheckError", "assert_allclose", "assert_close", "check_engine", "check_grads", "check_module",
+    "check_op", "gradcheck", "gradgradcheck", "make_tensor", "strategies", "torch_function",
+]  # fmt: skip
 
 _LATER = {  # loaded when first asked for: what needs hypothesis, and what few programs use
     "GradMachine": ".programs.machine",

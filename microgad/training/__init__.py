@@ -16,19 +16,6 @@ from .step import Step, TrainingDiverged
 from .stopping import EarlyStopping
 
 __all__ = [
-    "Checkpoint",
-    "CheckpointError",
-    "Comparison",
-    "EarlyStopping",
-    "History",
-    "Progress",
-    "Run",
-    "Score",
-    "Step",
-    "TrainingDiverged",
-    "compare",
-    "environment",
-    "evaluate",
-    "fit",
-    "predict",
-]
+    "Checkpoint", "CheckpointError", "Comparison", "EarlyStopping", "History", "Progress", "Run", "Score", "Step",
+    "TrainingDiverged", "compare", "environment", "evaluate", "fit", "predict",
+]  # fmt: skip

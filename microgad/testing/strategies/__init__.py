@@ -16,28 +16,8 @@ from .tensor import broadcastable_tensors, tensors
 from .values import numbers, scales, special_numbers
 
 __all__ = [
-    "INDEX_KINDS",
-    "LAYOUTS",
-    "ConvProblem",
-    "EinsumProblem",
-    "PoolProblem",
-    "Shape",
-    "axes",
-    "broadcastable_shapes",
-    "broadcastable_tensors",
-    "conv_problems",
-    "devices",
-    "einsum_problems",
-    "indices",
-    "laid_out",
-    "layouts",
-    "matmul_operands",
-    "modules",
-    "numbers",
-    "pool_problems",
-    "programs",
-    "scales",
-    "shapes",
-    "special_numbers",
+    "INDEX_KINDS", "LAYOUTS", "ConvProblem", "EinsumProblem", "PoolProblem", "Shape", "axes", "broadcastable_shapes",
+    "broadcastable_tensors", "conv_problems", "devices", "einsum_problems", "indices", "laid_out", "layouts",
+    "matmul_operands", "modules", "numbers", "pool_problems", "programs", "scales", "shapes", "special_numbers",
     "tensors",
-]
+]  # fmt: skip
