@@ -8,6 +8,8 @@ import pytest
 import microgad as torch
 from microgad.ops.elementwise import Select
 
+from ..times import assert_takes
+
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
 
 
@@ -26,9 +28,18 @@ def test_select_keeps_every_bit_and_gives_positive_zeros(dtype, layout, mask_lay
     np.testing.assert_array_equal(np.ascontiguousarray(out).view(bits), np.ascontiguousarray(expected).view(bits))
 
 
-def test_select_broadcasts_its_mask():
-    x, mask = draw(np.float32, 0), np.array([[True], [False]])
-    np.testing.assert_array_equal(Select.apply(mask, x), np.where(mask, x, np.float32(0)))
+@pytest.mark.parametrize("shape", [(2, 1), (2, 5000), (1, 5000), (5000,), (3, 2, 5000)])
+def test_select_broadcasts_its_mask(rng, shape):
+    x, mask = rng.standard_normal((2, 5000)).astype(np.float32), rng.random(shape) < 0.5
+    for given in (x, np.asfortranarray(x)):
+        np.testing.assert_array_equal(Select.apply(mask, given), np.where(mask, x, np.float32(0)))
+
+
+@pytest.mark.host("it is NumPy that is slow")
+def test_the_gradient_of_a_mask_for_a_batch_takes_less_time_than_where(rng):
+    grad, mask = torch.randn(64, 64, 64), torch.from_numpy(rng.random((64, 64)) < 0.5)
+    masked = torch.zeros(64, 64, 64, requires_grad=True).masked_fill(mask, 1.0)
+    assert_takes(1 / 2, lambda: masked.grad_fn(grad), lambda: np.where(mask.array, np.float32(0), grad.array))
 
 
 @pytest.mark.host("CuPy's own bytes are 0 and 1")

@@ -11,6 +11,7 @@ from ...dtypes.limits import highest, lowest
 from ...type_aliases import Array
 from ..support import layouts
 from ..support.blocks import write_by_blocks
+from ..support.fast_numpy import broadcast_shapes
 
 
 def fast_maximum(low: Array | float, x: Array, out: Array | None = None) -> Array:
@@ -52,7 +53,9 @@ def fast_where(condition: Array, a: Array | float, b: Array | float) -> Array:
 
 def fast_select(mask: Any, x: Array) -> Array:
     """x where the mask holds, else 0, of arrays. Large ones are multiplied by 0 or 1 as integers, without branches."""
-    if x.size < 5000 or x.dtype.itemsize > 8 or mask.shape != x.shape or not backend.on_cpu(x):
+    if x.size < 5000 or x.dtype.itemsize > 8 or not backend.on_cpu(x):
+        return np.where(mask, x, x.dtype.type(0))
+    if mask.shape != x.shape and not (x.flags.c_contiguous and broadcast_shapes(mask.shape, x.shape) == x.shape):
         return np.where(mask, x, x.dtype.type(0))
     if layouts.expanded_axes(x):  # as sum's gradient is: the result lies in memory as the mask does
         return np.multiply(x.view(f"i{x.dtype.itemsize}"), mask.view(np.int8)).view(x.dtype)

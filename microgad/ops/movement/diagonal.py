@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from ...function.linear_map import LinearMap
 from ...function.view import View
 from ...state import composite
 from ...type_aliases import Array, Tensor
+from ..elementwise.selection_kernels import fast_select
 from ..support import layouts
 from ..support.out import into
 from ..support.spelling import tensors_only
@@ -75,7 +75,10 @@ class Trace(LinearMap):
         return _embedded(grad, self.x_shape, 0, (0, 1))
 
 
-_tri = functools.lru_cache(maxsize=16)(np.tri)
+@functools.lru_cache(maxsize=16)
+def _mask(n: int, m: int, k: int, upper: bool) -> Array:
+    """Return where a triangle of (n, m) lies; NumPy takes longest to make that."""
+    return ~np.tri(n, m, k - 1, bool) if upper else np.tri(n, m, k, bool)
 
 
 def _triangle(x: Array, k: int, upper: bool) -> Array:
@@ -94,9 +97,7 @@ def _triangle(x: Array, k: int, upper: bool) -> Array:
     x = layouts.contiguous(x)
     if backend.is_gpu(x) or not small:
         return np.triu(x, k) if upper else np.tril(x, k)
-    below = _tri(n, m, k - upper, bool)  # cached: NumPy takes longest to make it
-    zero = x.dtype.type(0)
-    return np.where(below, zero, x) if upper else np.where(below, x, zero)
+    return fast_select(_mask(n, m, k, upper), x)
 
 
 def _clear(x: Array, k: int, upper: bool) -> None:
@@ -108,8 +109,7 @@ def _clear(x: Array, k: int, upper: bool) -> None:
     shift = k + (not upper)  # row i is cut in front of column i + shift: the rows from begin to end are in two parts
     begin, end = (min(max(row, 0), n) for row in (1 - shift, m - shift))
     x[..., slice(end, n) if upper else slice(0, begin), :] = 0
-    below: Any = _tri(SIDE, SIDE, -1, bool)
-    outside = below if upper else ~below
+    outside = _mask(SIDE, SIDE, -1, False) if upper else _mask(SIDE, SIDE, 0, True)
     for i in range(begin, end, SIDE):  # beside the square along the diagonal, these rows are all in or all out
         rows, first = x[..., i : min(i + SIDE, end), :], i + shift
         last = min(first + SIDE, m)
