@@ -26,11 +26,7 @@ class GeneralizedPareto(Distribution):
     (tensor(4.), tensor(0.7500))
     """
 
-    arg_constraints = {
-        "loc": constraints.real,
-        "scale": constraints.positive,
-        "concentration": constraints.real,
-    }
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
     has_rsample = True
 
     def __init__(self, loc: Real, scale: Real, concentration: Real, validate_args: bool | None = None) -> None:
