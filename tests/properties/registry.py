@@ -38,7 +38,7 @@ from microgad.testing.laws.runner import Law, ThoroughnessSchedule, check_laws, 
 from microgad.testing.strategies import shapes, tensors
 
 REGISTRY: dict[type[Function], list[Entry]] = {}
-THOROUGH = 4  # examples that are checked by every law; expensive laws check only some of the others
+THOROUGH = 4  # examples that are checked by every law, 1 in a run of few; expensive laws check only some of the others
 REACHING = 20  # examples, among which every class of a test must appear
 
 
@@ -71,7 +71,8 @@ class Entry:
         Options are settings of hypothesis that differ from the profile's.
         """
         recorded: set[type[Function]] = set()
-        schedule = ThoroughnessSchedule(THOROUGH)
+        few = settings(**options).max_examples < REACHING
+        schedule = ThoroughnessSchedule(1 if few else THOROUGH)
 
         def every_example_obeys(case: Case) -> None:
             with schedule.running(case):
