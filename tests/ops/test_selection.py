@@ -8,8 +8,6 @@ import pytest
 import microgad as torch
 from microgad.ops.elementwise import Select
 
-from ..times import assert_takes
-
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan]
 
 
@@ -33,13 +31,6 @@ def test_select_broadcasts_its_mask(rng, shape):
     x, mask = rng.standard_normal((2, 5000)).astype(np.float32), rng.random(shape) < 0.5
     for given in (x, np.asfortranarray(x)):
         np.testing.assert_array_equal(Select.apply(mask, given), np.where(mask, x, np.float32(0)))
-
-
-@pytest.mark.host("it is NumPy that is slow")
-def test_the_gradient_of_a_mask_for_a_batch_takes_less_time_than_where(rng):
-    grad, mask = torch.randn(64, 64, 64), torch.from_numpy(rng.random((64, 64)) < 0.5)
-    masked = torch.zeros(64, 64, 64, requires_grad=True).masked_fill(mask, 1.0)
-    assert_takes(1 / 2, lambda: masked.grad_fn(grad), lambda: np.where(mask.array, np.float32(0), grad.array))
 
 
 @pytest.mark.host("CuPy's own bytes are 0 and 1")
