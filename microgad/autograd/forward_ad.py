@@ -24,9 +24,9 @@ from ..ops.elementwise import Flat
 from ..state.contexts import binding, decorate
 from ..tensor import Tensor
 from ..view_writes.registry import base_of, live_views
+from .forward_mode import ForwardObserver, gradient_edges
 from .function import Function as CustomFunction
 from .functional import jvp_of, on_memory_of
-from .saved_tensors import CopyingObserver
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
 
@@ -62,7 +62,7 @@ class dual_level:
     In the block operations are recorded, and so are gradients of dual Tensors, since tangents are found from the graph.
     What depends on nothing else that requires grad doesn't require grad, and leaves the graph when the block ends; if
     the block is entered under `no_grad`, no result requires grad, and parameters may be written to. Results computed in
-    a `no_grad` block inside have no tangents. Raises RuntimeError for a level within a level. Source:
+    a `no_grad` block inside have tangents, but no gradients. Raises RuntimeError for a level within a level. Source:
     torch.autograd.forward_ad.dual_level.
 
     >>> from microgad.autograd import forward_ad
@@ -147,7 +147,7 @@ class dual_level:
             elif node.number < oldest or type(node) is AccumulateGrad:
                 return True
             else:
-                stack += node.edges
+                stack += gradient_edges(node)
         self._bare |= seen
         return False
 
@@ -271,7 +271,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     return UnpackedDualTensor(primal, _WithoutTangent.apply(tangent))
 
 
-class _Results(CopyingObserver):
+class _Results(ForwardObserver):
     """Knows the Tensors that were recorded in a level, while they live, and lets them be overwritten."""
 
     def __init__(self, outer: Any) -> None:

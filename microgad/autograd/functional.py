@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
@@ -18,7 +19,8 @@ from ..ops.creation import ones_like, zeros, zeros_like
 from ..ops.movement import cat, movedim, view_as
 from ..state.contexts import binding
 from ..tensor import Tensor
-from .grad_mode import enable_grad
+from .forward_mode import gradient_edges
+from .grad_mode import enable_grad, in_forward_mode
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -207,8 +209,10 @@ def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> Iterat
     """Yield whether each output depends on Tensors that require grad other than a function's own inputs.
 
     These are Tensors that it closes over, or that the inputs were copied from. A node older than the inputs leads to
-    one, or to the arguments of a transform that has ended; younger leaves are arguments of inner transforms.
+    one, or to the arguments of a transform that has ended; younger leaves are arguments of inner transforms. What was
+    computed under `no_grad` counts only where outer tangents are computed.
     """
+    edges_of = attrgetter("edges") if in_forward_mode() else gradient_edges
     known: dict[float, bool] = {}
     start = min((x.node.number for x in own), default=math.inf)
     for y in outputs:
@@ -226,7 +230,7 @@ def depends_on_others(outputs: Sequence[Tensor], own: Sequence[Place]) -> Iterat
                 known[node.number] = False
                 path.append(node.number)
                 stack.append((node, True))
-                stack += [(edge, False) for edge in node.edges]
+                stack += [(edge, False) for edge in edges_of(node)]
         else:
             yield False
 

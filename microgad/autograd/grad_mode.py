@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar, overload
 
-from .. import state
+from .. import gradients, state
+from ..engine.transforms import transforms
 from ..errors.arguments import check_bool
 from ..errors.notices import warn
 from ..lazy import define_getattr as _define_getattr
@@ -31,12 +32,34 @@ class _Inferring(state.State):
         return super().at(self.path, enabled)
 
 
-def _enabled_in_vain(enabled: bool) -> state.State | None:
-    """That state, if a mode is to enable gradients and inference_mode is on."""
-    if not enabled or not inferring.get():
+class TangentsOnly(state.State):
+    """The state under `no_grad` in forward mode: operations are recorded, since tangents are found from the graph."""
+
+    __slots__ = ()
+
+    def at(self, path: str, grad_enabled: bool) -> state.State:
+        return TangentsOnly(True, path, self.observer, self.deriving, self.holomorphic, self.fine)
+
+    def recording(self, enabled: bool) -> state.State:
+        return state.State.at(self, self.path, enabled)
+
+
+def _special_state(enabled: bool) -> state.State | None:
+    """One of these two states, if a mode leads to it."""
+    now, inference = state.current(), inferring.get()
+    kind: type[state.State]
+    if enabled and inference:
+        kind = _Inferring
+    elif not (enabled or inference) and in_forward_mode():
+        kind = TangentsOnly
+    else:
         return None
-    now = state.current()
-    return _Inferring(False, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+    return kind(not enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
+
+
+def in_forward_mode() -> bool:
+    """Whether tangents are being computed, by a dual level or a transform."""
+    return gradients.dual_level.get() is not None or any(transform.forward for transform in transforms.get())
 
 
 def _restore(before: state.State) -> None:
@@ -56,7 +79,7 @@ class _GradMode:
     def __enter__(self) -> None:
         before = state.current()
         self._before.append(before)
-        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
+        state.variable.set(_special_state(self.enabled) or before.recording(self.enabled))
 
     def __exit__(self, *_: object) -> None:
         _restore(self._before.pop())
@@ -65,7 +88,7 @@ class _GradMode:
     def _scope(self) -> Iterator[None]:
         """Set the mode for a block without using this object's stack, which threads would share."""
         before = state.current()
-        state.variable.set(_enabled_in_vain(self.enabled) or before.recording(self.enabled))
+        state.variable.set(_special_state(self.enabled) or before.recording(self.enabled))
         try:
             yield
         finally:
@@ -179,7 +202,7 @@ class set_grad_enabled(_GradMode):
     def __enter__(self) -> None:
         """Set the mode, which making the object has set already, once more: a block may be entered again."""
         # Not `recording`: the caches of a program that sets the modes by turns would be an endless chain of states.
-        state.variable.set(_enabled_in_vain(self.enabled) or state.changed(grad_enabled=self.enabled))
+        state.variable.set(_special_state(self.enabled) or state.changed(grad_enabled=self.enabled))
 
     def __exit__(self, *_: object) -> None:
         _restore(self._outer)
@@ -199,7 +222,7 @@ def is_grad_enabled() -> bool:
     True
     """
     now = state.current()
-    return now.grad_enabled or isinstance(now, _Inferring)
+    return (now.grad_enabled or isinstance(now, _Inferring)) and not isinstance(now, TangentsOnly)
 
 
 def is_inference_mode_enabled() -> bool:

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from .. import errors
 from ..autograd import functional
-from ..autograd.saved_tensors import allow_mutation_on_saved_tensors
+from ..autograd.forward_mode import observing
 from ..generator.vmap_randomness import VmapDraws
 from ..lazy import define_getattr as _define_getattr
 from ..nn.stateless import functional_call as functional_call
@@ -131,8 +131,8 @@ def _check_differentiable(outputs: list[Tensor]) -> None:
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """Return `func(*primals)` and its directional derivative along `tangents`, which are shaped like the primals.
 
-    `func` may write to its arguments, and the primals see it. The derivative is found from the recorded graph, so
-    unlike in PyTorch what `func` computes under `no_grad` is a constant; the same holds for `linearize` and `jacfwd`.
+    `func` may write to its arguments, and the primals see it. What it computes under `no_grad` has
+    a tangent, but no gradients; the same holds for `linearize` and `jacfwd`.
     Raises RuntimeError unless both are tuples of Tensors of the same shapes. Source: torch.func.jvp.
 
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
@@ -160,7 +160,7 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     if [v.device for v in directions] != [x.device for x in points]:
         raise errors.DeviceError("jvp: tangents must be on the devices of primals")
     call = TransformCall("jvp", primals, given=writable)
-    with allow_mutation_on_saved_tensors():
+    with observing():
         outputs, spec, aux = call.results(func, {}, has_aux)
     if strict and not all(y.node is not None for y in outputs):
         raise errors.GraphError(
@@ -184,7 +184,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     tensor(2.)
     """
     call = TransformCall("linearize", primals, given=lambda x, entry: clone(entry))
-    with allow_mutation_on_saved_tensors():
+    with observing():
         outputs, spec, _ = call.results(func, {}, False)
     call.end()
     primals_spec = tree_structure(primals)
@@ -276,7 +276,7 @@ def jacfwd(
     @functools.wraps(func)
     def checking_draws(*args: Any, **kwargs: Any) -> Any:
         draws = VmapDraws(randomness).active() if randomness == "error" else nullcontext()
-        with draws, allow_mutation_on_saved_tensors():
+        with draws, observing():
             return func(*args, **kwargs)
 
     def columns(call: TransformCall, outputs: list[Tensor]) -> list[list[Tensor]]:

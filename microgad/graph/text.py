@@ -26,7 +26,11 @@ _IN_SHAPES = {"x_shape", "size", "sizes", "indices", "shape_of_weight", "rows", 
 _INTERNAL = {"block", "fused", "keep", "of", "by_columns", "channels_last", "kind", "order", "callback"}
 _REORDERING = "Permute", "Shuffle"  # operations whose order is what they do
 _LONGEST = 40  # characters of a setting
-_COMPUTE_NOTHING = {"BackwardHookFunction": "backward hook", "TransformArgument": "argument of torch.func"}
+_COMPUTE_NOTHING = {
+    "BackwardHookFunction": "backward hook",
+    "TransformArgument": "argument of torch.func",
+    "TangentGate": "tangents only",
+}
 # The public functions that an operation may be, by its settings and inputs; "" for what it is called after.
 _FUNCTIONS: dict[str, Callable[[Op], str]] = {
     "Pick": lambda op: op.settings.get("of", ""),

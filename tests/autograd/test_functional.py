@@ -160,6 +160,26 @@ def test_a_dual_level_under_no_grad_records_only_what_has_a_tangent():
     assert w.tolist() == [2, 2]
 
 
+def test_no_grad_in_forward_mode_leaves_tangents_and_earlier_gradients():
+    x, v, w = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), torch.tensor([5.0, 6.0], requires_grad=True)
+
+    def f(x):
+        y = x * w
+        with torch.no_grad():
+            y.mul_(y)
+            return y, x * w * y
+
+    with forward_ad.dual_level():
+        results = f(forward_ad.make_dual(x, v))
+        tangents = [forward_ad.unpack_dual(y).tangent for y in results]
+        assert [y.requires_grad for y in results] == [True, False]
+        assert torch.autograd.grad(results[0].sum(), w, retain_graph=True)[0].tolist() == [1, 2]
+    assert [t.tolist() for t in tangents] == [[150, 576], [1125, 10368]]  # 2 x v w², 3 x² v w³
+    results, tangents = torch.func.jvp(f, (x,), (v,))
+    assert [t.tolist() for t in tangents] == [[150, 576], [1125, 10368]]
+    assert [y.requires_grad for y in results] == [True, False]
+
+
 def test_surplus_gradients_are_ignored_as_in_pytorch() -> None:
     x = torch.ones(2, requires_grad=True)
     (g,) = torch.autograd.grad(3 * x, x, (torch.ones(2), torch.ones(5)))

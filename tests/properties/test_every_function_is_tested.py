@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 import microgad
+from microgad.autograd.forward_mode import TangentGate
 from microgad.autograd.function import CustomNode
 from microgad.function import AccumulateGrad, Function, Output
 from microgad.function.linear_map import LinearMap
@@ -23,7 +24,7 @@ from microgad.view_writes.histories import GuardedView, LostView, TransformArgum
 from . import registry
 from .registry import REGISTRY, Entry, obeys_laws
 
-WITHOUT_VALUES = {Detach, GuardedView, AccumulateGrad, LostView, Output, TransformArgument}  # they compute nothing
+WITHOUT_VALUES = {Detach, GuardedView, AccumulateGrad, LostView, Output, TangentGate, TransformArgument}  # no values
 WITHOUT_DERIVATIVES = {FloorDivide}  # backward through it raises, as in PyTorch; FloorDiv's forward is tested
 
 
