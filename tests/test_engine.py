@@ -91,6 +91,18 @@ def test_a_second_backward_passes_through_what_does_not_depend_on_its_inputs_val
     assert not x.grad.any()
 
 
+def test_a_second_backward_passes_where_no_derivative_reads_what_was_freed() -> None:
+    x, index, source = torch.zeros(3, requires_grad=True), torch.tensor([0, 0]), torch.ones(2)
+    for y in (x.index_add(0, index, source), x.scatter_add(0, index, source)):
+        y.sum().backward()
+        y.sum().backward()
+    assert x.grad.tolist() == [4, 4, 4]
+    y = torch.zeros(3).index_add(0, index, torch.ones(2, requires_grad=True)).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        y.backward()
+
+
 def test_retain_graph_allows_a_second_backward() -> None:
     x = torch.ones(2, requires_grad=True)
     y = (x * x).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .. import backend, errors, function
@@ -56,11 +57,16 @@ def free(node: Function) -> None:
         numbers = versions.numbers(node) if None in node.edges else ()
         if not numbers or None in numbers or _wraps_numbers(node):
             node.kept_numbers, node.kept, node.versions = numbers, None, ()
-    if node.may_hold_arrays or node.intermediates:
+    if (node.may_hold_arrays or node.intermediates) and not _only_pass_gradients(node.plan.derivatives):
         for name, value in vars(node).items():
             if _holds_arrays(value):
                 node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
                 node.kept = None
+
+
+def _only_pass_gradients(derivatives: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]) -> bool:
+    """Whether these derivatives read nothing, such as the index of `index_add`: there is nothing to release."""
+    return bool(derivatives) and not any(f.__code__.co_names for _, f, _ in derivatives)
 
 
 def _wraps_numbers(node: Function) -> bool:

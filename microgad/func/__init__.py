@@ -131,9 +131,9 @@ def _check_differentiable(outputs: list[Tensor]) -> None:
 def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """Return `func(*primals)` and its directional derivative along `tangents`, which are shaped like the primals.
 
-    `func` may write to its arguments, and the primals see it. What it computes under `no_grad` has
-    a tangent, but no gradients; the same holds for `linearize` and `jacfwd`.
-    Raises RuntimeError unless both are tuples of Tensors of the same shapes. Source: torch.func.jvp.
+    `func` may write to its arguments, and the primals see it. What it computes under `no_grad` has a tangent, but
+    no gradients; the same holds for `linearize` and `jacfwd`. Raises RuntimeError unless both are tuples of Tensors of
+    the same shapes. Source: torch.func.jvp.
 
     >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
     (tensor(0.), tensor(2.))
