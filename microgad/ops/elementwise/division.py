@@ -174,11 +174,14 @@ def _from_quotient(ufunc: Any, a: Array | float, b: Array | float, large: int = 
         return ufunc(a, b)
 
     def block(a: Array, b: Array) -> Array:
-        dividend, divisor = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
+        dividend, divisor = np.asarray(a, np.float64), np.asarray(b, np.float64)
         quotient = dividend / divisor
         largest = max(quotient.max(), -quotient.min())
         return formulas[char](dividend, divisor, quotient) if largest < 1 << 22 else ufunc(a, b)
 
+    if char == "f" and type(b) in (int, float):  # which needn't be repeated for each number of a
+        number = np.full((), b, np.float32)
+        return in_blocks(lambda a: block(a, number), a)
     return in_blocks(block, a, b)
 
 
