@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from ..ops import elementwise as ops
     from ..tensor import Tensor
     from ..torch_function.wrappers import retry_overridden
+    from ..type_aliases import Operand
 else:
     creation = LazyModule("microgad.ops.creation")
     indexing = LazyModule("microgad.ops.indexing")
     linalg = LazyModule("microgad.ops.linalg")
     ops = LazyModule("microgad.ops.elementwise")
     retry_overridden = LazyModule("microgad.torch_function.wrappers").retry_overridden
+
+
+def _augmented(name: str) -> Callable[[Tensor, Operand | np.ndarray], Tensor]:
+    return augmented(vars(Elementwise)[name])  # getattr would load operations
 
 
 class Operators:
@@ -97,10 +102,8 @@ class Operators:
     def __delitem__(self: Tensor, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items")
 
-    __iadd__, __isub__, __imul__, __itruediv__ = (
-        augmented(vars(Elementwise)[name])
-        for name in ("add_", "sub_", "mul_", "div_")  # getattr would load operations
-    )
+    __iadd__, __isub__ = _augmented("add_"), _augmented("sub_")
+    __imul__, __itruediv__ = _augmented("mul_"), _augmented("div_")
     __ifloordiv__, __imod__ = augmented(in_place(ops.FloorDivide, binary)), augmented(in_place(ops.Remainder, binary))
     __ipow__, __iand__ = augmented(in_place(ops.Pow, binary)), augmented(in_place(ops.BitwiseAnd, binary))
     __ior__, __ixor__ = augmented(in_place(ops.BitwiseOr, binary)), augmented(in_place(ops.BitwiseXor, binary))
