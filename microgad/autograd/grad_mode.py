@@ -46,20 +46,16 @@ class TangentsOnly(state.State):
 
 def _special_state(enabled: bool) -> state.State | None:
     """One of these two states, if a mode leads to it."""
-    now, inference = state.current(), inferring.get()
-    kind: type[state.State]
-    if enabled and inference:
-        kind = _Inferring
-    elif not (enabled or inference) and in_forward_mode():
-        kind = TangentsOnly
-    else:
+    if not (inferring.get() if enabled else in_forward_mode() and not inferring.get()):
         return None
+    now, kind = state.current(), _Inferring if enabled else TangentsOnly
     return kind(not enabled, now.path, now.observer, now.deriving, now.holomorphic, now.fine)
 
 
 def in_forward_mode() -> bool:
     """Whether tangents are being computed, by a dual level or a transform."""
-    return gradients.dual_level.get() is not None or any(transform.forward for transform in transforms.get())
+    active = transforms.get()
+    return gradients.dual_level.get() is not None or bool(active and any(transform.forward for transform in active))
 
 
 def _restore(before: state.State) -> None:
