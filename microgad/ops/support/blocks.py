@@ -118,13 +118,12 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     large = large and ufunc in _FASTER_UNBUFFERED
     if len(shape) < 2 or not (large or 1 < shape[-1] <= 4) or not all(map(_row_major, parts)):
         return ufunc(a, b)
-    dense = any(x.shape == shape and x.flags.c_contiguous for x in parts)
-    if 1 < shape[-1] <= 4 - dense:
+    if 1 < shape[-1] < 4 or (shape[-1] == 4 and not any(x.shape == shape and x.flags.c_contiguous for x in parts)):
         out = np.empty(shape, _dtype(ufunc, a))
         for k in range(shape[-1]):
             ufunc(*[_column(x, k) for x in (a, b)], out=out[..., k])
         return out
-    with unbuffered_runs(_run(shape, parts)) if large else _UNCHANGED:
+    with unbuffered_runs(_run(shape, *[(x.shape, x.strides, x.itemsize) for x in parts])) if large else _UNCHANGED:
         return ufunc(a, b)
 
 
@@ -218,14 +217,18 @@ def _column(x: Any, k: int) -> Array | float:
     return x if np.ndim(x) == 0 else x[..., k if x.shape[-1] > 1 else 0]
 
 
-def _run(shape: tuple[int, ...], parts: list[Array]) -> int:
-    """The number of elements of the innermost axes in which each operand is contiguous or constant."""
+@functools.lru_cache(maxsize=1024)
+def _run(shape: tuple[int, ...], *parts: tuple[tuple[int, ...], tuple[int, ...], int]) -> int:
+    """The number of elements of the innermost axes in which each operand is contiguous or constant.
+
+    Of an operand its shape, strides and itemsize are given.
+    """
     run, first = 1, None
     for axis in range(-1, -len(shape) - 1, -1):
         if shape[axis] == 1:
             continue
-        steps = [x.strides[axis] if x.ndim >= -axis and x.shape[axis] > 1 else 0 for x in parts]
-        first = first or [x.itemsize if step else 0 for x, step in zip(parts, steps, strict=True)]
+        steps = [steps[axis] if len(sizes) >= -axis and sizes[axis] > 1 else 0 for sizes, steps, _ in parts]
+        first = first or [part[2] if step else 0 for part, step in zip(parts, steps, strict=True)]
         if steps != [run * one for one in first]:
             break
         run *= shape[axis]
