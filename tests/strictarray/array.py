@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import operator
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from contextvars import copy_context
+from threading import local
 from types import SimpleNamespace
 from typing import Any
 from weakref import ref
@@ -26,18 +26,8 @@ import numpy as np
 from .arithmetic import OTHER_FORMULAS, scatter
 from .callers import called_by_test, check_fetch
 from .linear_algebra import call_as_cupy, check_solve
+from .surface import ATTRIBUTES, FUNCTIONS, METHODS, UFUNCS, check_dtypes, check_scattered, positional
 
-SURFACE = json.loads(Path(__file__).with_name("surface.json").read_text())
-FUNCTIONS, UFUNCS = SURFACE["functions"], SURFACE["ufuncs"]
-# The methods of ufuncs that CuPy has, and of which ufuncs.
-METHODS = {
-    "reduce": {"add", "multiply"},
-    "accumulate": {"add", "multiply"},
-    "reduceat": {"add"},
-    "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
-}
-# The dtypes of CUDA's atomic operations.
-ATOMIC = {"add": "ilqILQefd", "subtract": "iI", "maximum": "ilqILQfd", "minimum": "ilqILQfd"}
 # Functions whose indices wrap if they are out of range, and the name of their array.
 WRAPPING = {np.take: "a", np.take_along_axis: "arr", np.put_along_axis: "arr"}
 # Functions and methods that take NumPy arrays, except as their first argument.
@@ -129,7 +119,7 @@ class ndarray:
     )
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in SURFACE["attributes"]:
+        if name.startswith("_") or name not in ATTRIBUTES:
             raise AttributeError(f"'cupy.ndarray' object has no attribute '{name}'")
         if not hasattr(np.ndarray, name):
             raise AttributeError(f"the stand-in has no {name}: no test needed it")
@@ -140,8 +130,8 @@ class ndarray:
         def method(*args: Any, **kwargs: Any) -> Any:
             if unsupported := kwargs.keys() & {"where", "initial", "mean"}:
                 raise TypeError(f"{name}() got an unexpected keyword argument '{min(unsupported)}'")
-            if name not in TAKE_HOST_ARRAYS and not called_by_test():
-                check_no_host_arrays((args, kwargs))
+            if name not in TAKE_HOST_ARRAYS and has_host_arrays((args, kwargs)) and not called_by_test():
+                raise TypeError(f"Unsupported type {np.ndarray}")
             with np.errstate(all="ignore"):  # a GPU doesn't warn about NaN and infinity
                 result = computed(name, found, bare(args), bare(kwargs))
             return self if result is self._a else wrapped(in_c_order(name, result))
@@ -191,11 +181,9 @@ class ndarray:
             return NotImplemented
         values = [x._a if type(x) is ndarray else bare(x) for x in inputs]
         if method == "__call__" and not kwargs and ufunc not in OTHER_FORMULAS:  # most calls
-            with np.errstate(all="ignore"):
-                found = ufunc(*values)
-            if type(found) is not tuple and found.ndim < 2:  # in C order
-                return of_owner(np.asarray(found))
-            return wrapped(in_c_order(ufunc.__name__, found))
+            if all(type(x) in OPERANDS for x in inputs):
+                AS_NUMPY.add((ufunc, *kinds_of(inputs)))
+            return quietly(ufunc, *values)
         function = OTHER_FORMULAS.get(ufunc, ufunc) if method == "__call__" else getattr(ufunc, method)
         if method == "at":
             function = functools.partial(scatter, ufunc)
@@ -259,6 +247,8 @@ def _operator(name: str, ufunc: Any, reflected: bool = False, in_place: bool = F
     def operator(self: ndarray, *others: Any) -> Any:
         inputs = (*others, self) if reflected else (self, *others)
         if not in_place:
+            if (ufunc, *kinds_of(inputs)) in AS_NUMPY:  # what __array_ufunc__ would find again
+                return quietly(ufunc, *[x._a if type(x) is ndarray else x for x in inputs])
             return ufunc(*inputs)
         if not isinstance(others[0], (ndarray, *SCALARS)) and not called_by_test():
             raise TypeError(f"Unsupported type {type(others[0])}")
@@ -273,6 +263,7 @@ BINARY = {
     "mod": np.remainder, "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
     "lshift": np.left_shift, "rshift": np.right_shift, "matmul": np.matmul,
 }  # fmt: skip
+OPERANDS = {ndarray, bool, int, float, complex}
 for _name, _ufunc in BINARY.items():
     setattr(ndarray, f"__{_name}__", _operator(_name, _ufunc))
     setattr(ndarray, f"__r{_name}__", _operator(_name, _ufunc, reflected=True))
@@ -288,6 +279,17 @@ for _name, _ufunc in {
 def clip(x: Any, low: Any = None, high: Any = None, out: Any = None) -> Any:
     """CuPy's clip, which takes no notice of a bound of NaN."""
     return x.clip(*(None if isinstance(bound, float) and bound != bound else bound for bound in (low, high)), out)
+
+
+def quietly(ufunc: Any, *values: Any) -> Any:
+    """The ufunc of NumPy's arrays, without warnings of NaN and infinity, of which a GPU has none."""
+    if not hasattr(LOCAL, "context"):
+        with np.errstate(all="ignore"):
+            LOCAL.context = copy_context()  # enters errstate in a tenth of its time
+    found = LOCAL.context.run(ufunc, *values)
+    if type(found) is not tuple and found.base is None and (found.ndim < 2 or found.flags.c_contiguous):
+        return of_owner(np.asarray(found))
+    return wrapped(in_c_order(ufunc.__name__, found))
 
 
 def computed(name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -325,6 +327,8 @@ def wrapped(x: Any) -> Any:
     return x
 
 
+AS_NUMPY: set[tuple[Any, ...]] = set()  # ufuncs, and kinds of operands of which CuPy computes what NumPy does
+LOCAL = local()  # of each thread: a context that two threads enter raises
 OWNERS: dict[int, ref[ndarray]] = {}  # by the id of the NumPy array, which a later array may have again
 
 
@@ -360,9 +364,14 @@ def bare(x: Any) -> Any:
     return type(x)(map(bare, x)) if type(x) in (tuple, list) else x
 
 
+def kinds_of(inputs: Any) -> tuple[Any, ...]:
+    """The dtypes of the stand-in's arrays, and the types of other inputs."""
+    return tuple([x._a.dtype if type(x) is ndarray else type(x) for x in inputs])
+
+
 def check_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> bool:
     """Whether CuPy knows the types of all inputs. Raises if it lacks the ufunc, its method or the dtypes."""
-    kinds = tuple([x._a.dtype if type(x) is ndarray else type(x) for x in inputs])
+    kinds = kinds_of(inputs)
     outs = tuple([type(x) for x in kwargs.get("out", ())])
     return knows_ufunc(ufunc.__name__, method, kinds, outs, tuple(kwargs))
 
@@ -396,12 +405,6 @@ def knows_ufunc(
     return True
 
 
-def check_scattered(name: str, dtype: Any) -> None:
-    """Raise TypeError if CUDA has no atomic operation on the dtype."""
-    if dtype.char not in ATOMIC.get(name, "ilqILQ"):
-        raise TypeError(f"cupy.{name}.at doesn't support {dtype} as data type")
-
-
 def check_function(func: Any, args: Any, kwargs: Any) -> None:
     """Raise TypeError if CuPy lacks the function or a parameter of it, or if an argument is a NumPy array."""
     path = func.__module__.removeprefix("numpy").lstrip(".").replace("_impl", "")
@@ -417,50 +420,20 @@ def check_function(func: Any, args: Any, kwargs: Any) -> None:
         theirs = parameters[i] if i < len(parameters) else None
         if theirs != name and (theirs is None or theirs in names or name in parameters):
             raise TypeError(f"{func.__name__}()'s argument {i} is {name} in NumPy, {theirs} in CuPy")
-    if func.__name__ not in TAKE_HOST_ARRAYS or not isinstance(args[0], ndarray):
-        check_no_host_arrays((args, kwargs))
+    takes = func.__name__ in TAKE_HOST_ARRAYS and isinstance(args[0], ndarray)
+    if not takes and has_host_arrays((args, kwargs)):
+        raise TypeError(f"Unsupported type {np.ndarray}")
     if not all(isinstance(x, ndarray) for x in args[: ARRAYS_ONLY.get(func, 0)]):
         raise TypeError(f"{func.__name__}(): an argument is no array")
     if func is np.linalg.solve:
         check_solve(*args)
 
 
-@functools.cache
-def positional(func: Any) -> list[str]:
-    """Names of the parameters that NumPy takes by position."""
-    try:
-        signature = inspect.signature(func)
-    except ValueError:  # written in C
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
-    return [p.name for p in signature.parameters.values() if p.kind in kinds]
-
-
-def check_no_host_arrays(x: Any) -> None:
-    """Raise TypeError if there is a NumPy array among the arguments."""
+def has_host_arrays(x: Any) -> bool:
+    """Whether there is a NumPy array among the arguments."""
     if isinstance(x, np.ndarray):
-        raise TypeError(f"Unsupported type {np.ndarray}")
-    for part in x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ():
-        check_no_host_arrays(part)
-
-
-def check_dtypes(name: str, kinds: tuple[Any, ...]) -> None:
-    """Raise TypeError if CuPy has no loop for inputs of these dtypes and Python types."""
-    if not has_loop(name, kinds):
-        raise TypeError(f"Wrong type ({kinds}) of arguments for cupy_{name}")
-
-
-@functools.cache
-def has_loop(name: str, kinds: tuple[Any, ...]) -> bool:
-    """Whether CuPy's ufunc has a loop for inputs of these dtypes and Python types."""
-    weak = {bool: "?", int: "b", float: "e", complex: "F"}
-    chars = [weak.get(kind) or np.dtype(kind).char for kind in kinds]
-    return any(
-        len(taken) == len(chars)
-        and all(np.can_cast(c, t, "same_kind" if k in weak else "safe")
-                for c, t, k in zip(chars, taken, kinds, strict=True))
-        for taken in (loop.partition("->")[0] for loop in UFUNCS[name])
-    )  # fmt: skip
+        return True
+    return any(map(has_host_arrays, x.values() if isinstance(x, dict) else x if isinstance(x, (tuple, list)) else ()))
 
 
 def numpy_index(index: Any, shape: tuple[int, ...]) -> Any:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import scatter
-from .array import OWNERS, bare, check_scattered, current_device, ndarray, of_owner, wrapped
+from .array import OWNERS, bare, current_device, ndarray, of_owner, wrapped
 from .linear_algebra import errstate
+from .surface import check_scattered
 
 
 def asarray(x: Any, dtype: Any = None, order: Any = "K") -> ndarray:

@@ -275,3 +275,10 @@ def test_objects_with_numpy_s_protocols_are_called(x: Any) -> None:
             return func.__name__
 
     assert (x + Other(), np.where(x > 0, x, Other())) == ("add", "where")
+
+
+def test_no_warning_of_nan_and_infinity(x: Any) -> None:
+    with np.errstate(all="raise"):
+        assert (x / 0.0).tolist() == [math.inf, -math.inf, math.inf]
+        assert math.isnan(np.sqrt(x)[1])
+        assert math.isnan((x / 0.0).sum())
