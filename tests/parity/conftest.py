@@ -23,6 +23,11 @@ if find_spec("torch"):
     # if the seed can't be set later.
     torch.cuda.manual_seed_all = torch.xpu.manual_seed_all = torch.mtia.manual_seed_all = lambda seed: None
 
+    def pytest_runtest_setup():
+        """Skip the comparisons with another version: results, messages and the operator database change."""
+        if not torch.__version__.startswith("2.13."):
+            pytest.skip(f"compares with PyTorch 2.13; this is {torch.__version__}")
+
     @pytest.fixture(autouse=True, scope="module")
     def _one_thread():
         threads = torch.get_num_threads()
