@@ -33,6 +33,16 @@ def test_select_broadcasts_its_mask(rng, shape):
         np.testing.assert_array_equal(Select.apply(mask, given), np.where(mask, x, np.float32(0)))
 
 
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.3, 0.98, 1.0])
+@pytest.mark.parametrize("view", [lambda x: x[:, :800], lambda x: x.T, lambda x: x[:1].expand(100, -1)])
+def test_a_mask_chooses_and_counts_elements_of_views(rng, view, density):
+    x, mask = torch.tensor(rng.standard_normal((200, 1000))), rng.random((200, 1000)) < density
+    x[0, :9] = torch.tensor([0.0, -0.0, np.nan] * 3)
+    x, mask = view(x), view(torch.from_numpy(mask))
+    np.testing.assert_array_equal(x[mask].array, x.array[mask.array])
+    assert x.count_nonzero() == np.count_nonzero(x.array)
+
+
 @pytest.mark.host("CuPy's own bytes are 0 and 1")
 @pytest.mark.parametrize("n", [10, 5000, 30_000])
 def test_bytes_that_are_viewed_as_booleans_hold_unless_they_are_0(n):
