@@ -40,6 +40,7 @@ BY_DIGITS_MIN = 1250  # from this length on a sort by digits is faster than NumP
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
 GROUPS = 4  # the number of groups for each of the k best elements; in a group there are at least 8
 TAKEN_FROM_COPY = 1 << 13  # elements up to which lines with gaps are copied sooner than places in them are computed
+COPIED_MIN = 1 << 12  # elements from which on lines with gaps are copied before they are sorted
 MAX_ASTRAY = 1 << 14  # the most elements, in lines with NaN, for which PyTorch's mode is worked out
 MAX_TIED = 1 << 17  # the most elements for which PyTorch's order of equal elements is worked out
 RADIX_MIN = 1 << 15  # from this many integers on PyTorch uses radix sort, which is stable
@@ -50,12 +51,16 @@ def _with_axis_last(x: Array, axis: int) -> Array:
     return x if axis == x.ndim - 1 else x.swapaxes(axis, -1)
 
 
-def _lines(x: Array, axis: int) -> Array:
-    """(..., n, ...) -> (m, n): the 1-d slices along an axis. On "meta" one of zeros stands for all of them."""
+def _lines(x: Array, axis: int, dense: bool = True) -> Array:
+    """(..., n, ...) -> (m, n): the 1-d slices along an axis. On "meta" one of zeros stands for all of them.
+
+    With `dense` many are copied if they have gaps: otherwise NumPy copies each of them when it sorts.
+    """
     turned = _with_axis_last(x, axis)
     if backend.device_of(x).type == "meta":
         turned = as_zeros(turned[(slice(1),) * (turned.ndim - 1)])
-    return turned.reshape(math.prod(turned.shape[:-1]), turned.shape[-1])
+    lines = turned.reshape(math.prod(turned.shape[:-1]), turned.shape[-1])
+    return layouts.contiguous(lines) if dense and lines.size >= COPIED_MIN else lines
 
 
 def _pick_at(input: Tensor, axis: int, index: Array, keepdim: bool, result: Callable[..., R], out: Any) -> R:
@@ -200,7 +205,7 @@ def topk(
     """
     axis = wrap_dim(dim, input.array.ndim, "topk")
     check_ordered(input, "topk", "iuf")
-    lines = _lines(at_least_1d(input).array, axis)
+    lines = _lines(at_least_1d(input).array, axis, False)
     n = lines.shape[1]
     if not 0 <= k <= n:
         raise ArgumentError(f"topk: selected index k out of range: k is {k}, dimension {dim} has size {n}")
