@@ -25,7 +25,7 @@ SMALL_INDEX = 500  # below this number of values NumPy's own indexing is as fast
 SMALL_MASK = 4096  # and below this number of elements of a mask
 WITH_BRANCHES = 20_000  # elements up to which NumPy's choice, with branches, is faster for most masks
 SPARSE = 10  # masks of which at most one in so many elements is set are converted to indices
-FEW = 8  # an array with gaps is copied to be indexed by more than 1 / FEW as many indices as it has elements
+FEW = 8  # an array with gaps is copied to be written to at more than 1 / FEW as many indices as it has elements
 ATOMIC = {np.add: "ilqILQefd", np.maximum: "ilqILQ", np.minimum: "ilqILQ"}  # dtypes of exact atomic operations in CUDA
 ALL = slice(None)
 INT64, UINT64 = np.dtype("int64"), np.dtype("uint64")
@@ -198,8 +198,8 @@ def repays_copy(x: Array, count: int) -> bool:
 def take(x: Array, index: Any) -> Array:
     """x[index]: a view where the index is basic."""
     if type(index) is not tuple:
-        if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, index.size):
-            return x.take(index)  # it copies an x that isn't contiguous
+        if type(x) is not np.ndarray or x.flags.c_contiguous or repays_copy(x, 2 * index.size):
+            return x.take(index)  # it copies an x that isn't contiguous, once, where a write copies it twice
         return layouts.contiguous(x[fast_numpy.unraveled(index, x.shape)])
     if len(index) == 2 and index[1] is ... and type(index[0]) in ROWS:  # the usual case: nothing else is to be asked
         return x[index]
