@@ -17,8 +17,8 @@ class Operator:
     >>> relu = Operator("aten.relu")
     >>> relu, relu.default(torch.tensor([-1.0, 2.0]))
     (<OpOverloadPacket(op='aten.relu')>, tensor([0., 2.]))
-    >>> aten.linalg_det(torch.eye(2)), aten.view.default(torch.ones(1, 2), [2])
-    (tensor(1.), tensor([1., 1.]))
+    >>> aten.linalg_det(torch.eye(2)), aten.index.Tensor(torch.ones(1, 2), [None, torch.tensor([0])])
+    (tensor(1.), tensor([[1.]]))
     """
 
     def __init__(self, name: str) -> None:
@@ -46,6 +46,8 @@ class Operator:
 
 def _function(name: str, count: int) -> Callable[..., Any]:
     """Return the function of an operator's name, to be called with `count` arguments by position."""
+    if (other := _ONLY_ATEN.get(name)) is not None:
+        return other
     torch: Any = sys.modules["microgad"]
     for place in (torch, torch.Tensor):
         if callable(found := getattr(place, name, None)):  # torch.size is a module here
@@ -62,6 +64,12 @@ def _function(name: str, count: int) -> Callable[..., Any]:
 # Arguments that an operator has at another place, or as a number, so that one given by position would mean another.
 _NOT_ATEN = frozenset({"inplace", "reduction", "size_average", "reduce", "training"})
 _MODULES = ("linalg", "fft", "special")
+# Operators that have no public function.
+_ONLY_ATEN: dict[str, Callable[..., Any]] = {
+    "_to_copy": lambda x, /, layout=None, pin_memory=None, **options: x.to(copy=True, **options),
+    "alias": lambda x, /: x.view_as(x),
+    "index": lambda x, /, indices: x[tuple([slice(None) if i is None else i for i in indices])],
+}
 
 
 def load_library(path: Any) -> NoReturn:

@@ -212,6 +212,8 @@ print(table[torch.ops.aten.clone.default], torch.ops.aten.add.Tensor(torch.ones(
 two = torch.full((1, 1), 2.0)
 print(torch.ops.aten.mul.Tensor(self=two, other=two), torch.ops.aten.view.default(self=two, size=[1]))
 print(torch.ops.aten.view.default(two, [1]), torch.ops.aten.silu(two), torch.ops.aten.linalg_inv(two))
+wide, part = torch.ops.aten._to_copy(two, dtype=torch.float64), torch.ops.aten.alias(two)
+print(wide.dtype, part.data_ptr() == two.data_ptr(), torch.ops.aten.index(two, indices=[None, torch.tensor([0, 0])]))
 try:
     torch.ops.aten.mse_loss(two, two, 2)  # an operator's reduction is a number; size_average would mean another
 except NotImplementedError as error:
@@ -230,6 +232,7 @@ print(f(Index.__torch_function__(torch.add, (), (torch.ones(1), 2))))
         "1 tensor([3.])",
         "tensor([[4.]]) tensor([2.])",
         "tensor([2.]) tensor([[1.7616]]) tensor([[0.5000]])",
+        "torch.float64 True tensor([[2., 2.]])",
         "aten.mse_loss: give `size_average` by name, as nn.functional.mse_loss takes it",
         "//metrics: microgad loads no compiled operations",
         "tensor([3.])",
