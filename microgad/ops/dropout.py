@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import backend
 from .. import generator as draws
+from ..engine.transforms import transforms
 from ..errors import ArgumentError, KindError, ShapeError
 from ..errors.notices import warn
 from ..function import Function
@@ -74,7 +75,8 @@ def _dropout(
 def noise_like(x: Array, p: float, where: Any, by_channel: bool = False, scale: float | None = None) -> Array:
     """Draw `scale` with probability 1 - p, otherwise 0, for each element or each channel, as PyTorch does.
 
-    The noise has the shape, dtype and memory order of the array x, whose values are not read; `where` is its device.
+    The noise has the shape, dtype and memory order of the array x, whose values are not read, but in a function that
+    torch.func transforms it is row-major, so the same values are dropped as in PyTorch; `where` is the array's device.
     `scale` is 1/(1 - p) by default, which preserves the mean; then nothing is drawn for p = 1. Raises ValueError if p
     is not in [0, 1].
     """
@@ -87,7 +89,10 @@ def noise_like(x: Array, p: float, where: Any, by_channel: bool = False, scale: 
         layout = np.empty((*x.shape[:2], *(1,) * (x.ndim - 2)), x.dtype)
         noise = layouts.match_strides(draws.dropout_noise(layout, 1 - p, scale), x)
     else:
-        noise = draws.dropout_noise(draws.fills.empty_like(x) if backend.is_gpu(x) else x, 1 - p, scale)
+        layout = draws.fills.empty_like(x) if backend.is_gpu(x) else x
+        if transforms.get() and type(layout) is np.ndarray:
+            layout = np.empty(layout.shape, layout.dtype)
+        noise = draws.dropout_noise(layout, 1 - p, scale)
     return backend.to_device(noise, where)
 
 

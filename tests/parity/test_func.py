@@ -422,3 +422,18 @@ def tangents_where_the_gradient_is_not_the_derivative(t, nn):
         found += f.hessian(total)(point), f.jvp(f.grad(total), (point,), (point,))
         found += functional.jacobian(function, point, strategy="forward-mode", vectorize=True), f.grad(total)(point)
     return found
+
+
+@programs
+def dropout_of_transposed_tensors_in_a_transform(t, nn):
+    f, F, x, found = t.func, nn.functional, t.ones(2, 5, 4), []
+    encoder = nn.TransformerEncoderLayer(4, 2, 6, batch_first=True)
+    for dropout in (
+        lambda x: F.dropout(x.transpose(0, 1)),
+        lambda x: F.dropout(x.transpose(0, 1).clone(), inplace=True),
+        lambda x: F.alpha_dropout(x.mT, training=True),
+        encoder,
+    ):
+        total = lambda x, dropout=dropout: (dropout(x) ** 2).sum()  # noqa: E731
+        found += dropout(x), f.vjp(dropout, x)[0], f.jvp(dropout, (x,), (x,)), f.grad(total)(x), dropout(x)
+    return found
