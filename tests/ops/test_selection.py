@@ -52,3 +52,21 @@ def test_bytes_that_are_viewed_as_booleans_hold_unless_they_are_0(n):
     written[mask] = 7.0
     for out in (filled, written):
         np.testing.assert_array_equal(out, np.where(given, 7, 1))
+
+
+@pytest.mark.host("on a GPU any of several values for one place stays")
+@pytest.mark.parametrize("view", [lambda x: x[:, :250], lambda x: x.T, lambda x: x[::2, ::3]])
+def test_values_scattered_into_views_equal_those_in_copies(rng, view):
+    base = torch.tensor(rng.standard_normal((300, 400)))
+    x = view(base)
+    index = torch.from_numpy(rng.integers(0, x.shape[1], x.shape))  # with repeated places, of which the last counts
+    expected, values = x.clone(memory_format=torch.contiguous_format), torch.tensor(rng.standard_normal(x.shape))
+    expected.scatter_(1, index, values)
+    assert x.scatter_(1, index, values) is x
+    np.testing.assert_array_equal(view(base).array, expected.array)
+
+
+@pytest.mark.host("it is NumPy that is slow")
+def test_scattering_into_a_view_takes_no_longer_than_with_a_copy(rng):
+    x, index = torch.zeros(200, 400)[:, :250], torch.from_numpy(rng.integers(0, 250, (200, 250)))
+    assert_takes(2, lambda: x.scatter_(1, index, 1.0), lambda: x.copy_(x.contiguous().scatter_(1, index, 1.0)))

@@ -287,6 +287,10 @@ def put(x: Array, index: Any, values: Array | complex) -> None:
         x[index] = values
     elif fills(x, index, values) and _is_dense(index[0]):
         x[...] = filled(x, index[0], values)
+    elif type(index) is not tuple and not x.flags.c_contiguous and repays_copy(x, index.size):
+        contiguous = x.copy()
+        put(contiguous, index, values)
+        x[...] = contiguous
     elif not x.flags.c_contiguous:
         x[index if type(index) is tuple else fast_numpy.unraveled(index, x.shape)] = values
     elif type(index) is not tuple:
