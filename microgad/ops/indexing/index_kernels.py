@@ -16,7 +16,7 @@ from ...backend.axis_order import lying, order_by
 from ...backend.memory_layout import row_major_strides
 from ...backend.meta import as_zeros
 from ...type_aliases import Array
-from ..elementwise.selection_kernels import fast_where
+from ..elementwise.selection_kernels import fast_select, fast_where
 from ..support import fast_numpy, layouts
 from . import places
 from .row_kernels import at_rows
@@ -279,6 +279,13 @@ def filled(x: Array, mask: Array, value: Array | complex) -> Array:
         return layouts.contiguous(np.where(mask, value, x))
     holds = mask.view(np.int8) != 0  # a view of bytes as booleans may have others than 0 and 1
     return layouts.contiguous(fast_where(holds, value, x))
+
+
+def cleared(x: Array, mask: Array) -> Array:
+    """Return `filled(x, mask, 0)`, in half of the passes for many elements."""
+    if x.size < WITH_BRANCHES:
+        return filled(x, mask, 0)
+    return fast_select(mask[unexpanded(mask)].view(np.int8) == 0, x)  # a byte may be another than 0 and 1
 
 
 def put(x: Array, index: Any, values: Array | complex) -> None:

@@ -24,7 +24,6 @@ from ...updates import update
 from .. import creation
 from ..creation.scalars import checked_scalar
 from ..elementwise import Select
-from ..elementwise.selection_kernels import fast_select
 from ..movement.joining import stack
 from ..support import layouts
 from ..support.bare import bare, is_recorded
@@ -139,8 +138,7 @@ class ClearItem(LinearMap):
     def forward(self, x):
         x = backend.as_array(x)
         if index_kernels.fills(x, self.index, 0):
-            mask = self.index[0][unexpanded(self.index[0])]
-            return fast_select(mask.view(np.int8) == 0, x)  # a byte of a mask may be another than 0 and 1
+            return index_kernels.cleared(x, self.index[0])
         out = x.copy()
         index_kernels.put(out, self.index, 0)
         return out
