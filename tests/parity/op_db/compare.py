@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ TOLERANCES = {
     "complex128": (1e-10, 1e-12),
     "float16": (2e-3, 2e-3),
 }
+
+
+text = functools.cache(str)  # of a dtype
 
 
 class Different(AssertionError):
@@ -69,8 +73,8 @@ def same_sequence(theirs: Any, ours: Any, where: str, slack: float, values: bool
 def same_tensor(theirs: torch.Tensor, ours: Any, where: str, slack: float, values: bool) -> None:
     if tuple(ours.shape) != tuple(theirs.shape):
         raise Different(f"{where} has shape {tuple(ours.shape)}, not {tuple(theirs.shape)}")
-    dtype = str(theirs.dtype).removeprefix("torch.")
-    if str(ours.array.dtype) != dtype:
+    dtype = text(theirs.dtype).removeprefix("torch.")
+    if text(ours.array.dtype) != dtype:
         raise Different(f"{where} is {ours.array.dtype}, not {dtype}")
     if not values:
         same_strides(theirs, ours, where)

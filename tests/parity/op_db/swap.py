@@ -93,10 +93,7 @@ class Copies:
     def strided(self, memory: Any, like: torch.Tensor) -> Any:
         """A Tensor on copied memory, with the dtype and geometry of another."""
         geometry = like.storage_offset(), like.shape, like.stride()
-        return self.empty(like.dtype).set_(memory.untyped_storage(), *geometry)
-
-    def empty(self, dtype: torch.dtype) -> Any:
-        return torch.empty(0, dtype=dtype)
+        return torch.empty(0, dtype=like.dtype).set_(memory.untyped_storage(), *geometry)
 
     def convert_other(self, x: Any) -> Any:
         if isinstance(x, torch.nn.Module):
@@ -118,8 +115,13 @@ class Swapped(Copies):
         dtype_name(t.dtype)
         return microgad.from_numpy(t.numpy().copy())
 
-    def empty(self, dtype: torch.dtype) -> Any:
-        return microgad.empty(0, dtype=swapped(dtype))
+    def strided(self, memory: Any, like: torch.Tensor) -> Any:
+        dtype, size = dtype_name(like.dtype), like.element_size()
+        if not like.numel():
+            return microgad.from_numpy(np.empty(like.shape, dtype))
+        strides = [size * n for n in like.stride()]
+        found = np.ndarray(like.shape, dtype, memory.array, size * like.storage_offset(), strides)
+        return microgad.Tensor._wrap(found)  # from_numpy would begin a storage at its first element
 
     def convert_other(self, x: Any) -> Any:
         return self.module(x) if isinstance(x, torch.nn.Module) else swapped(x)
@@ -193,12 +195,20 @@ def swapped_function(f: Callable[..., Any]) -> Callable[..., Any]:
     if hasattr(f, "__objclass__") or getattr(f, "__qualname__", "").startswith("Tensor."):
         return getattr(microgad.Tensor, f.__name__)
     if module.startswith("torch") or type(f).__module__.startswith("torch") or isinstance(f, types.BuiltinMethodType):
-        for namespace in NAMESPACES:
-            for name, value in vars(namespace).items():
-                if value is f:
-                    path = namespace.__name__.partition("torch")[2].strip(".")
-                    return microgad_function(f"{path}.{name}".strip("."))
+        path = names_in_torch().get(id(f))
+        return f if path is None else microgad_function(path)
     return f
+
+
+@functools.cache
+def names_in_torch() -> dict[int, str]:
+    """The names of torch's functions, such as `linalg.det`, by their ids."""
+    found: dict[int, str] = {}
+    for namespace in NAMESPACES:
+        path = namespace.__name__.partition("torch")[2].strip(".")
+        for name, value in vars(namespace).items():
+            found.setdefault(id(value), f"{path}.{name}".strip("."))
+    return found
 
 
 class Globals(dict[str, Any]):
