@@ -264,6 +264,7 @@ def test_the_script_never_inserts_markup():
     )
 
 
+@pytest.mark.host("the length of a text")
 def test_the_page_of_resnet50_is_less_than_two_megabytes(tmp_path):
     from microgad.models import resnet50
 
@@ -338,6 +339,7 @@ def test_inputs_of_more_than_many_steps_are_no_boxes():
     assert [source["home"] for source in more["sources"]] == [None] * (MANY + 1)
 
 
+@pytest.mark.host("the time for a tape without arrays")
 def test_page_data_of_long_tapes_is_computed_quickly():
     tape = Tape([op(i, [i - 1]) for i in range(30_000)], [leaf(-1)], [])
     started = time.process_time()

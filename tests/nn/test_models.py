@@ -16,6 +16,7 @@ from microgad.models.inception import BasicConv2d, InceptionA
 SIZES = {"inception_v3": (75, 299, 23_834_568, 27_161_264), "googlenet": (15, 15, 6_624_904, 13_004_888)}
 
 
+@pytest.mark.host("on the meta device")
 @pytest.mark.parametrize("name", SIZES)
 def test_numbers_of_parameters_and_shapes(name: str) -> None:
     smallest, training, plain, with_heads = SIZES[name]
@@ -37,6 +38,7 @@ def test_numbers_of_parameters_and_shapes(name: str) -> None:
      ("regnet_y_128gf", 644_812_894), ("swin_t", 28_288_354), ("swin_b", 87_768_224), ("swin_v2_s", 49_737_442),
      ("maxvit_t", 30_919_624)],
 )  # fmt: skip
+@pytest.mark.host("on the meta device")
 def test_numbers_of_parameters_are_the_published_ones(name: str, count: int) -> None:
     with torch.device("meta"):
         net = models.get_model(name)

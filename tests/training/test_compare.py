@@ -134,6 +134,7 @@ def test_the_csv_file_of_a_comparison(tmp_path):
     assert float(rows[-1]["held_out_loss"]) == 0.3 + 1 / 100
 
 
+@pytest.mark.host("a drawing of numbers")
 def test_the_plot_of_a_comparison(tmp_path):
     pytest.importorskip("matplotlib")
     figure = runs().plot(tmp_path / "curves.png", tmp_path / "curves.svg", title="Dropout")
@@ -154,6 +155,7 @@ def test_the_plot_of_a_comparison(tmp_path):
     assert (tmp_path / "again.svg").read_bytes() == svg
 
 
+@pytest.mark.host("a drawing of numbers")
 def test_labels_beside_lines_do_not_overlap():
     pytest.importorskip("matplotlib")
     text = pytest.importorskip("matplotlib.text")
