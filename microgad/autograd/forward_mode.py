@@ -1,4 +1,8 @@
-"""Forward mode under `no_grad`: what is computed there has a tangent, but no gradients."""
+"""Forward mode under `no_grad`: what is computed there has a tangent, but no gradients.
+
+The gradients of such a tangent itself, as in `jacrev(jacfwd(f))`, differ from PyTorch's: they go on to what the
+tangent was computed with, which PyTorch takes for constant.
+"""
 
 from __future__ import annotations
 
