@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 import microgad as torch
@@ -92,7 +93,9 @@ TESTS = [
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
 def test_derivatives(test):
-    test()
+    """No input is near a limit between two formulas, so a wrong one shows in any example: fewer than usual are drawn."""
+    recorded = test.entry.check(max_examples=settings().max_examples * 2 // 5)
+    assert recorded >= {*test.entry.classes}
 
 
 @checks(ops.Angle)
