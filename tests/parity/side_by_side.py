@@ -70,6 +70,11 @@ def leaf(t: Any, *shape: int, seed: int = 1) -> Any:
     return randn(t, *shape, seed=seed).requires_grad_()
 
 
+def flags(*tensors: Any) -> list[tuple[bool, bool, bool]]:
+    """Whether each Tensor requires grad, is a leaf, and has no node."""
+    return [(x.requires_grad, x.is_leaf, x.grad_fn is None) for x in tensors]
+
+
 def function(t: Any, **methods: Any) -> Any:
     """A torch.autograd.Function with these methods."""
     return type("F", (t.autograd.Function,), {name: staticmethod(method) for name, method in methods.items()})

@@ -8,7 +8,7 @@ import pytest
 
 import microgad
 
-from .side_by_side import checked_programs, leaf, randn, submodule
+from .side_by_side import checked_programs, flags, leaf, randn, submodule
 from .side_by_side import function as custom_function
 
 programs, test_program_behaves_as_in_torch = checked_programs(messages=False, warning_classes=False)
@@ -259,64 +259,6 @@ def backward_through_tangents_of_a_network(t, nn):
 
 
 @programs
-def forward_mode_under_no_grad(t, nn):
-    forward = submodule(t, "autograd.forward_ad")
-    with t.no_grad(), forward.dual_level():
-        return forward.unpack_dual(forward.make_dual(randn(t, 3), t.ones(3).double()) ** 2).tangent
-
-
-def partly_under_no_grad(t, w):
-    """Functions of a Tensor that compute with its tangent under no_grad."""
-
-    def written(x):
-        y = x.clone()
-        with t.no_grad():
-            y.add_(x * w)
-            y[1:].mul_(3)
-        return y * x
-
-    def parts(x):
-        with t.set_grad_enabled(False):
-            z = x.view(3, 1).t() * 2
-            first, *others = (x * x).split(1)
-            largest = x.max(0).values
-        return z * largest + t.cat([*others, first])
-
-    @t.no_grad()
-    def constants(x):
-        with t.enable_grad():
-            y = (w * 2).detach()
-        return (w * 2).requires_grad, y * x
-
-    return written, parts, lambda x: constants(x)[1] * x, t.no_grad()(lambda x: x * w)
-
-
-@programs
-def tangents_under_no_grad_in_a_level(t, nn):
-    forward, x, w, found = submodule(t, "autograd.forward_ad"), leaf(t, 3), leaf(t, 3, seed=3), []
-    for f in partly_under_no_grad(t, w):
-        for primal in (x.detach(), x * 1):
-            with forward.dual_level():
-                y = f(forward.make_dual(primal, randn(t, 3, seed=2)))
-                found += y, forward.unpack_dual(y).tangent, flags(y)
-                if y.requires_grad:
-                    found += t.autograd.grad(y.sum(), (x, w), retain_graph=True, allow_unused=True)
-    return found
-
-
-@programs
-def tangents_under_no_grad_in_transforms(t, nn):
-    func, x, w = t.func, randn(t, 3), leaf(t, 3, seed=3)
-    v, found = randn(t, 3, seed=2), []
-    for f in partly_under_no_grad(t, w):
-        scalar = func.grad(lambda x, f=f: (f(x.clone()) * x).sum())
-        found += *func.jvp(f, (x,), (v,)), func.jacfwd(f)(x), func.linearize(f, x)[1](v), func.jvp(scalar, (x,), (v,))
-        found += func.jvp(lambda x, f=f: func.jvp(f, (x,), (v,))[1], (x,), (v,))
-        found += func.vmap(lambda x, f=f: func.jvp(f, (x,), (x,)))(t.stack([x, v]))
-    return found
-
-
-@programs
 def dual_of_integers(t, nn):
     forward = submodule(t, "autograd.forward_ad")
     with forward.dual_level():
@@ -353,10 +295,6 @@ def writes_to_arguments_in_forward_mode_are_seen_by_the_caller(t, nn):
     mapped = t.vmap(lambda x, y: t.func.jvp(overwritten, (x[None], y[None]), (x[None] * 2, y[None])))
     found += [mapped(x, y), x.clone()]
     return *found, t.func.jacfwd(lambda x: x.mul_(y[0, 0]))(x), x
-
-
-def flags(*tensors):
-    return [(x.requires_grad, x.is_leaf, x.grad_fn is None) for x in tensors]
 
 
 @programs

@@ -93,7 +93,7 @@ TESTS = [
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
 def test_derivatives(test):
-    """No input is near a limit between two formulas, so a wrong one shows in any example: fewer than usual are drawn."""
+    """Fewer examples than usual are drawn: no input is near a limit between formulas, so a wrong one shows in any."""
     recorded = test.entry.check(max_examples=settings().max_examples * 2 // 5)
     assert recorded >= {*test.entry.classes}
 
