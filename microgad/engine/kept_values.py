@@ -57,9 +57,9 @@ def free(node: Function) -> None:
         numbers = versions.numbers(node) if None in node.edges else ()
         if not numbers or None in numbers or _wraps_numbers(node):
             node.kept_numbers, node.kept, node.versions = numbers, None, ()
-    if (node.may_hold_arrays or node.intermediates) and not _only_pass_gradients(node.plan.derivatives):
+    if node.may_hold_arrays or node.intermediates:
         for name, value in vars(node).items():
-            if _holds_arrays(value):
+            if _holds_arrays(value) and not _only_pass_gradients(node.plan.derivatives):
                 node.__dict__ = {n: x for n, x in vars(node).items() if n != name}  # views may share it: see `view_of`
                 node.kept = None
 
