@@ -265,7 +265,7 @@ def test_batches_of_worker_processes_are_pytorchs(shuffle: bool, options: Any) -
     """Batches, workers and random numbers of two passes are PyTorch's."""
 
     def program(lib: Any, data: Any) -> Any:
-        loader = data.DataLoader(Squares(lib), 4, shuffle, num_workers=3, **options)
+        loader = data.DataLoader(Squares(lib), 4, shuffle, num_workers=3, multiprocessing_context="fork", **options)
         return [list(loader), lib.rand(1), list(loader), len(loader)]
 
     check_same(program)
@@ -282,7 +282,9 @@ def test_worker_processes_of_an_iterable_dataset(batch_size: Any) -> None:
                 number = data.get_worker_info().id
                 return iter(range(10 * number, 10 * number + 3 + 2 * number))
 
-        loader = data.DataLoader(Stream(), batch_size, num_workers=3, persistent_workers=True)
+        loader = data.DataLoader(
+            Stream(), batch_size, num_workers=3, persistent_workers=True, multiprocessing_context="fork"
+        )
         return [list(loader), list(loader)]
 
     check_same(program)
@@ -443,7 +445,9 @@ def test_warnings_of_too_many_samples_and_workers() -> None:
     def program(lib: Any) -> list[str]:
         data = lib.utils.data
         loader = data.DataLoader(type("Stream", (Longer, data.IterableDataset), {})(), batch_size=None)
-        workers = data.DataLoader(loader.dataset, batch_size=None, num_workers=1, persistent_workers=True)
+        workers = data.DataLoader(
+            loader.dataset, batch_size=None, num_workers=1, persistent_workers=True, multiprocessing_context="fork"
+        )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of a fork beside other threads
