@@ -39,6 +39,20 @@ def test_an_index_that_is_also_written_to_is_read_before_the_write():
     assert x.scatter_reduce_(0, x, torch.arange(4), "prod", include_self=False).tolist() == [2, 0, 1, 1]
 
 
+@pytest.mark.host("on a GPU elements that share memory are written to in any order")
+def test_elements_that_share_memory_are_written_to_once():
+    index, values = torch.tensor([[1], [0], [0], [0]]), torch.tensor([[5.0], [6.0], [7.0], [8.0]])
+    for write, expected in (
+        (lambda x: x.put_(torch.tensor([1]), torch.tensor([5.0])), [0, 5, 0, 0]),
+        (lambda x: x.put_(torch.tensor([1]), torch.tensor([5.0]), accumulate=True), [0, 5, 0, 0]),
+        (lambda x: x.scatter_(1, index, values), [0, 6, 7, 8]),
+        (lambda x: x.scatter_add_(1, index, values), [0, 11, 7, 8]),
+    ):
+        memory = torch.zeros(7)
+        write(memory.as_strided((4, 4), (1, 1)))
+        assert memory.tolist() == [*expected, 0, 0, 0]
+
+
 def test_an_empty_out_overlaps_nothing():
     x = torch.arange(6)
     assert torch.take(x, torch.tensor([5, 4]), out=x[:0]).tolist() == [5, 4]

@@ -13,7 +13,7 @@ import numpy as np
 from ... import backend
 from ...backend.axes import at_axis
 from ...backend.axis_order import lying, order_by
-from ...backend.memory_layout import row_major_strides
+from ...backend.memory_layout import overlaps, row_major_strides
 from ...backend.meta import as_zeros
 from ...type_aliases import Array
 from ..elementwise.selection_kernels import fast_select, fast_where
@@ -195,6 +195,11 @@ def repays_copy(x: Array, count: int) -> bool:
     return bool(x.size < max(SMALL_MASK, FEW * count))
 
 
+def _repays_copying_back(x: Array, count: int) -> bool:
+    """The same for a write. Where elements overlap, copying back would overwrite what was written."""
+    return repays_copy(x, count) and not overlaps(x.shape, x.strides)
+
+
 def take(x: Array, index: Any) -> Array:
     """x[index]: a view where the index is basic."""
     if type(index) is not tuple:
@@ -294,7 +299,7 @@ def put(x: Array, index: Any, values: Array | complex) -> None:
         x[index] = values
     elif fills(x, index, values) and _is_dense(index[0]):
         x[...] = filled(x, index[0], values)
-    elif type(index) is not tuple and not x.flags.c_contiguous and repays_copy(x, index.size):
+    elif type(index) is not tuple and not x.flags.c_contiguous and _repays_copying_back(x, index.size):
         contiguous = x.copy()
         put(contiguous, index, values)
         x[...] = contiguous
@@ -329,10 +334,12 @@ def at(ufunc: Any, x: Array, index: Any, values: Any, blank: bool = False) -> No
             values = np.broadcast_to(values, x[index].shape)
         _ufunc_at(ufunc, x, index, values)
         return
-    if type(index) is not tuple and not x.flags.c_contiguous and repays_copy(x, index.size):
+    if type(index) is not tuple and not x.flags.c_contiguous and _repays_copying_back(x, index.size):
         return _at_copy(ufunc, x, index, values)
     memory, steps = places.flat_memory(x, written=True)
-    if steps is None:
+    if steps is None and type(x) is np.ndarray and overlaps(x.shape, x.strides):
+        _ufunc_at(ufunc, x, index if type(index) is tuple else fast_numpy.unraveled(index, x.shape), values)
+    elif steps is None:
         _at_copy(ufunc, x, index, values)
     elif type(index) is not tuple:
         if not backend.is_array(values) or values.shape != index.shape:
