@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import doctest
 import importlib
 import inspect
 import re
@@ -113,6 +114,28 @@ def test_docstrings_have_an_example() -> None:
         if ">>>" not in doc(value) and value not in BUILDERS.values() and name not in NEEDS_PYTORCH
         and not (VARIANTS.search(name) and any(">>>" in doc(other) for other in referred(value)))
     ]  # fmt: skip
+    assert not missing, "\n".join(missing)
+
+
+def unbound(text: str) -> set[str]:
+    """The names that an example reads, but neither binds nor has from the imports that all examples share."""
+    examples = doctest.DocTestParser().get_examples(text)
+    nodes = list(ast.walk(ast.parse("".join(example.source for example in examples))))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {node.name or "" for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler)}
+    bound |= {node.asname or node.name.partition(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return {node.id for node in names} - bound - {"torch", "microgad", "nn", "F", "np", *dir(builtins)}
+
+
+def test_examples_run_where_they_are_pasted() -> None:
+    """They name what they call as programs do, `F.dropout(x)`: as doctests they see their module's own names, too."""
+    values = public() | methods()
+    for name, value in public().items():
+        inner = vars(value).items() if inspect.isclass(value) else ()
+        values |= {f"{name}.{key}": method for key, method in inner if key[0] != "_" and inspect.isfunction(method)}
+    missing = [f"{name}: {found}" for name, value in values.items() if (found := unbound(doc(value)))]
     assert not missing, "\n".join(missing)
 
 

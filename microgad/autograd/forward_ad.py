@@ -36,7 +36,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class UnpackedDualTensor(NamedTuple):
     """A value and its tangent, which is None if it has none. Source: torch.autograd.forward_ad.UnpackedDualTensor.
 
-    >>> UnpackedDualTensor(torch.tensor(3.0), None)
+    >>> torch.autograd.forward_ad.UnpackedDualTensor(torch.tensor(3.0), None)
     UnpackedDualTensor(primal=tensor(3.), tangent=None)
     """
 

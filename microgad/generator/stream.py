@@ -59,9 +59,8 @@ class Generator:
     A new one has PyTorch's default seed, 67280421310721; the default generator has a random one. One for a GPU has the
     CPU's stream, too. A device that isn't there raises RuntimeError. Source: torch.Generator.
 
-    >>> from microgad.generator import randperm
-    >>> randperm(8, generator=Generator().manual_seed(2024))
-    array([0, 1, 6, 3, 7, 4, 2, 5])
+    >>> torch.randperm(8, generator=torch.Generator().manual_seed(2024))
+    tensor([0, 1, 6, 3, 7, 4, 2, 5])
     """
 
     __slots__ = (
@@ -91,7 +90,7 @@ class Generator:
         A negative seed stands for seed + 2**64. Raises ValueError unless -2**63 <= seed < 2**64, and RuntimeError for
         a seed that isn't an integer.
 
-        >>> Generator().manual_seed(-1).initial_seed() == 2**64 - 1
+        >>> torch.Generator().manual_seed(-1).initial_seed() == 2**64 - 1
         True
         """
         try:
@@ -110,7 +109,7 @@ class Generator:
     def seed(self) -> int:
         """Restart the stream from a seed drawn from the operating system's entropy, and return the seed.
 
-        >>> g = Generator()
+        >>> g = torch.Generator()
         >>> g.seed() == g.initial_seed()
         True
         """
@@ -127,7 +126,7 @@ class Generator:
     def initial_seed(self) -> int:
         """Return the last seed, all 64 bits of it.
 
-        >>> Generator().initial_seed()
+        >>> torch.Generator().initial_seed()
         67280421310721
         """
         return self._seed
@@ -135,7 +134,7 @@ class Generator:
     def get_state(self) -> Tensor:
         """Return the state as a Tensor, which can go into a checkpoint: `torch.Generator.get_state`.
 
-        >>> Generator().get_state().shape
+        >>> torch.Generator().get_state().shape
         torch.Size([5056])
         """
         return function.Tensor._wrap(self.snapshot())
@@ -144,7 +143,7 @@ class Generator:
     def snapshot(self) -> NDArray[np.uint8]:
         """Return the state as an array, uint8 (5056,), in the bytes of PyTorch's `Generator.get_state()`.
 
-        >>> Generator().snapshot().shape
+        >>> torch.Generator().snapshot().shape
         (5056,)
         """
         if self._known is None:
@@ -167,8 +166,8 @@ class Generator:
 
         Raises TypeError for another dtype, RuntimeError for another size or an impossible state; both change nothing.
 
-        >>> a = Generator().manual_seed(1)
-        >>> b = Generator().set_state(a.get_state())
+        >>> a = torch.Generator().manual_seed(1)
+        >>> b = torch.Generator().set_state(a.get_state())
         >>> b.initial_seed(), bool(a.random32(1) == b.random32(1))
         (1, True)
         """
@@ -206,7 +205,7 @@ class Generator:
     def clone_state(self) -> Generator:
         """Return a new Generator in the same state: `torch.Generator.clone_state`.
 
-        >>> g = Generator().manual_seed(3)
+        >>> g = torch.Generator().manual_seed(3)
         >>> bool(g.clone_state().random32(1) == g.random32(1))
         True
         """
@@ -224,7 +223,7 @@ class Generator:
     def random32(self, count: int) -> NDArray[np.uint32]:
         """Draw the next `count` words, uint32.
 
-        >>> Generator().manual_seed(2024).random32(2)
+        >>> torch.Generator().manual_seed(2024).random32(2)
         array([2525503112, 3251949050], dtype=uint32)
         """
         bits, _, bulk = self._started_engine()
@@ -237,7 +236,7 @@ class Generator:
     def random64(self, count: int) -> NDArray[np.uint64]:
         """Draw `count` pairs of words, uint64; the first word of a pair is the high half.
 
-        >>> int(Generator().manual_seed(2024).random64(1)[0]) == 2525503112 << 32 | 3251949050
+        >>> int(torch.Generator().manual_seed(2024).random64(1)[0]) == 2525503112 << 32 | 3251949050
         True
         """
         bits, _, bulk = self._started_engine()
@@ -251,7 +250,7 @@ class Generator:
     def uniform(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Draw `count` uniform numbers in [0, 1): float32 from 24 bits of a word, float64 from 53 bits of a pair.
 
-        >>> Generator().manual_seed(2024).uniform(3, np.dtype(np.float32))
+        >>> torch.Generator().manual_seed(2024).uniform(3, np.dtype(np.float32))
         array([0.53171587, 0.83126795, 0.971838  ], dtype=float32)
         """
         if dtype.char == "f":
@@ -269,7 +268,8 @@ class Generator:
     def unit(self) -> float:
         """Draw one uniform number as `uniform(1, float64)` does, in a tenth of the time.
 
-        >>> Generator().manual_seed(2024).unit() == Generator().manual_seed(2024).uniform(1, np.dtype(np.float64))
+        >>> g, h = torch.Generator().manual_seed(2024), torch.Generator().manual_seed(2024)
+        >>> g.unit() == h.uniform(1, np.dtype(np.float64))
         array([ True])
         """
         word = self._started_engine()[0].random_raw
@@ -279,7 +279,7 @@ class Generator:
     def units(self, count: int) -> list[float]:
         """Draw `uniform(count, float64).tolist()`, for few numbers in half the time.
 
-        >>> g, h = Generator().manual_seed(2024), Generator().manual_seed(2024)
+        >>> g, h = torch.Generator().manual_seed(2024), torch.Generator().manual_seed(2024)
         >>> g.units(3) == h.uniform(3, np.dtype(np.float64)).tolist()
         True
         """

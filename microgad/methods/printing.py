@@ -51,10 +51,10 @@ def set_printoptions(
     Raises ValueError, and changes nothing, for an unknown profile, a negative number or a fractional count. (PyTorch
     ignores the first, and fails on the others when it prints next.)
 
-    >>> set_printoptions(precision=2)
-    >>> format_tensor(np.array([1 / 3]))
-    'tensor([0.33], dtype=torch.float64)'
-    >>> set_printoptions(profile="default")
+    >>> torch.set_printoptions(precision=2)
+    >>> torch.tensor([1 / 3])
+    tensor([0.33])
+    >>> torch.set_printoptions(profile="default")
     """
     global _options
     counts = {"precision": precision, "edgeitems": edgeitems, "linewidth": linewidth}
@@ -78,7 +78,7 @@ def get_printoptions() -> dict[str, Any]:
 
     Source: torch._tensor_str.get_printoptions.
 
-    >>> get_printoptions()["linewidth"]
+    >>> torch.get_printoptions()["linewidth"]
     80
     """
     return _options._asdict()

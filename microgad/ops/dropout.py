@@ -42,7 +42,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if p is not in [0, 1], RuntimeError for integers. Source: torch.nn.functional.dropout.
 
     >>> _ = torch.manual_seed(2024)
-    >>> dropout(torch.ones(6))
+    >>> F.dropout(torch.ones(6))
     tensor([2., 0., 2., 0., 0., 2.])
     """
     return _dropout("dropout", input, p, training, inplace)

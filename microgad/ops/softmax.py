@@ -59,7 +59,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     input is floating-point, or is converted to `dtype` first. Raises RuntimeError for integers, IndexError for a dim
     that is out of range.
 
-    >>> softmax(torch.tensor([[1.0, 1.0], [1.0, 3.0]]), dim=1)
+    >>> F.softmax(torch.tensor([[1.0, 1.0], [1.0, 3.0]]), dim=1)
     tensor([[0.5000, 0.5000],
             [0.1192, 0.8808]])
     """
@@ -72,7 +72,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     Of any shape. Raises RuntimeError for integers, IndexError for a dimension out of range.
     Source: torch.nn.functional.softmin.
 
-    >>> softmin(torch.tensor([1.0, 3.0]), dim=0)
+    >>> F.softmin(torch.tensor([1.0, 3.0]), dim=0)
     tensor([0.8808, 0.1192])
     """
     return _apply(Softmax, "softmin", -input, dim, _stacklevel, dtype)
@@ -100,7 +100,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 
     The arguments, shapes and errors are those of softmax.
 
-    >>> log_softmax(torch.tensor([0.0, 1000.0]), dim=0)
+    >>> F.log_softmax(torch.tensor([0.0, 1000.0]), dim=0)
     tensor([-1000.,     0.])
     """
     return _apply(LogSoftmax, "log_softmax", input, dim, _stacklevel, dtype)
@@ -180,7 +180,7 @@ def logsumexp(input: Tensor, dim: GivenDims, keepdim: bool = False, *, out: Tens
 
     IndexError is raised for a dimension out of range. Source: torch.logsumexp.
 
-    >>> logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
+    >>> torch.logsumexp(torch.tensor([[1000.0, 1000.0], [0.0, -torch.inf]]), dim=1)
     tensor([1000.6932,    0.0000])
     """
     return into(out, LogSumExp.apply(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim))

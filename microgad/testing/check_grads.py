@@ -77,8 +77,8 @@ def check_grads(
     differentiated, or one is inside a list or dict, if no result is a floating-point Tensor, or for an unknown option.
 
     >>> x = torch.tensor([0.5, -1.0, 0.0], dtype=torch.float64, requires_grad=True)
-    >>> check_grads(torch.relu, [x], order=2)
-    >>> check_grads(lambda x: x * x.detach(), [x])
+    >>> torch.testing.check_grads(torch.relu, [x], order=2)
+    >>> torch.testing.check_grads(lambda x: x * x.detach(), [x])
     Traceback (most recent call last):
     microgad.testing.calls.GradcheckError: <lambda>: the derivative of output 0 (3,) with respect to input 0 (3,) is wrong in 2 of 9 entries. ...
     """  # noqa: E501

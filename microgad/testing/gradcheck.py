@@ -77,9 +77,9 @@ def gradcheck(
     float32 inputs, which are too coarse.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
-    >>> gradcheck(lambda x: torch.exp(x) * x, x)
+    >>> torch.autograd.gradcheck(lambda x: torch.exp(x) * x, x)
     True
-    >>> gradcheck(lambda x: x * x.detach(), x)
+    >>> torch.autograd.gradcheck(lambda x: x * x.detach(), x)
     Traceback (most recent call last):
     microgad.testing.calls.GradcheckError: Jacobian mismatch for output 0 with respect to input 0, of shapes (2,) and (2,): wrong in 2 of 4 entries. The worst: output 0[1] by input 0[1]
         numerical  -2
@@ -127,7 +127,7 @@ def gradgradcheck(
     (`check_fwd_over_rev`). Errors are those of `gradcheck`, and TypeError if no output requires grad.
 
     >>> x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
-    >>> gradgradcheck(torch.tanh, x)
+    >>> torch.autograd.gradgradcheck(torch.tanh, x)
     True
     """
     _need(check_fwd_over_rev or check_rev_over_rev, "at least one of check_fwd_over_rev or check_rev_over_rev")

@@ -33,8 +33,8 @@ class Checkpoint:
     >>> import tempfile
     >>> model = nn.Linear(2, 1)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kept = Checkpoint(f"{folder}/run.ckpt", {"model": model}, [], {"model": repr(model)})
-    ...     kept.save(History([{"epoch": 1, "loss": 0.5}]))
+    ...     kept = torch.training.Checkpoint(f"{folder}/run.ckpt", {"model": model}, [], {"model": repr(model)})
+    ...     kept.save(torch.training.History([{"epoch": 1, "loss": 0.5}]))
     ...     kept.load()[0]
     [{'epoch': 1, 'loss': 0.5}]
     """

@@ -12,7 +12,7 @@ from .history import History, Path, Row, write_csv
 class Run(NamedTuple):
     """One variant, trained from one seed.
 
-    >>> run = Run("small", 0, History(), nn.Linear(10, 5))
+    >>> run = torch.training.Run("small", 0, torch.training.History(), nn.Linear(10, 5))
     >>> run.variant, run.seed
     ('small', 0)
     """
@@ -27,7 +27,8 @@ class Comparison(list[Run]):
     """A list of the runs of several variants, one for each seed. `compare` returns it.
 
     >>> rows = [{"epoch": i, "seconds": 0.5, "loss": 1 / i, "held_out_loss": 1 / i} for i in (1, 2)]
-    >>> print(Comparison([Run("small", 0, History(rows), nn.Linear(10, 5))]).table())
+    >>> run = torch.training.Run("small", 0, torch.training.History(rows), nn.Linear(10, 5))
+    >>> print(torch.training.Comparison([run]).table())
     variant   best loss   at epoch   last loss   seconds/epoch   parameters
     ───────   ─────────   ────────   ─────────   ─────────────   ──────────
     small        0.5000          2      0.5000            0.50           55

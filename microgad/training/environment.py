@@ -17,7 +17,7 @@ def environment() -> Environment:
 
     Without threadpoolctl, the entries for BLAS are None.
 
-    >>> sorted(environment())
+    >>> sorted(torch.training.environment())
     ['BLAS', 'CPU', 'CPU cores', 'CPU features', 'NumPy', 'threads']
     """
     found: dict[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[assignment]

@@ -22,7 +22,7 @@ Loss = Callable[[Any, Any], Tensor]
 class Score(NamedTuple):
     """The mean loss over samples, and how many of them were classified correctly (None without classes).
 
-    >>> print(Score(0.08, 981, 1000))
+    >>> print(torch.training.Score(0.08, 981, 1000))
     loss 0.0800, accuracy 98.10 % (981/1000)
     """
 
@@ -53,7 +53,7 @@ def evaluate(model: Module, data: Any, loss: Loss, at_once: int = 1000) -> Score
     modules and the random streams are restored at the end. Raises ValueError for at_once < 1.
 
     >>> data = torch.tensor([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0, 1])
-    >>> evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
+    >>> torch.training.evaluate(nn.Identity(), data, F.cross_entropy, at_once=2).correct
     2
     """
     _check_at_once("evaluate", at_once)
@@ -76,7 +76,7 @@ def predict(model: Module, inputs: Tensor, at_once: int = 1000) -> Tensor:
 
     Raises ValueError for at_once < 1.
 
-    >>> predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
+    >>> torch.training.predict(nn.Flatten(), torch.ones(5, 2, 3), at_once=2).shape
     torch.Size([5, 6])
     """
     _check_at_once("predict", at_once)

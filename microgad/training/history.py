@@ -16,7 +16,7 @@ RENAMED = {f"{name}_error": f"{name}_loss" for name in SETS}  # columns of older
 class History(list[Row]):
     """A list of rows, one per epoch, which are dicts of numbers. `history[name]` is a column. See `fit` for the names.
 
-    >>> history = History([{"epoch": 1, "held_out_loss": 0.5}, {"epoch": 2, "held_out_loss": 0.25}])
+    >>> history = torch.training.History([{"epoch": 1, "held_out_loss": 0.5}, {"epoch": 2, "held_out_loss": 0.25}])
     >>> history["held_out_loss"], history[-1]["epoch"], history.best("held_out_loss")["epoch"]
     ([0.5, 0.25], 2, 2)
     """
@@ -44,8 +44,8 @@ class History(list[Row]):
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     History([{"epoch": 1, "loss": 0.1}]).save(f"{folder}/history.csv")
-        ...     History.read(f"{folder}/history.csv")
+        ...     torch.training.History([{"epoch": 1, "loss": 0.1}]).save(f"{folder}/history.csv")
+        ...     torch.training.History.read(f"{folder}/history.csv")
         [{'epoch': 1, 'loss': 0.1}]
         """
         write_csv(path, self)

@@ -17,7 +17,7 @@ class Progress:
     held-out loss. Otherwise a line is printed for each epoch. `file` is standard output by default.
 
     >>> import io
-    >>> progress = Progress("net", io.StringIO())
+    >>> progress = torch.training.Progress("net", io.StringIO())
     >>> progress.start(epochs=2, batches=10)
     >>> progress.epoch({"epoch": 1, "seconds": 0.5, "loss": 0.25, "held_out_loss": 0.2, "held_out_accuracy": 0.95})
     >>> print(progress.file.getvalue(), end="")

@@ -42,7 +42,7 @@ class Step:
     model, the loss or backward.
 
     >>> model = nn.Linear(1, 1)
-    >>> step = Step(model, [torch.optim.SGD(model.parameters(), lr=0.1)], F.mse_loss)
+    >>> step = torch.training.Step(model, [torch.optim.SGD(model.parameters(), lr=0.1)], F.mse_loss)
     >>> losses = [step((torch.ones(4, 1), torch.zeros(4, 1)))[0] for _ in range(10)]
     >>> losses[-1] < losses[0] / 10
     True

@@ -14,7 +14,7 @@ class EarlyStopping:
     stop that is chosen on the test set makes the test loss look better than it is. Raises ValueError for a patience
     below 1 or a negative threshold.
 
-    >>> stop = EarlyStopping(patience=2, threshold=0.01)
+    >>> stop = torch.training.EarlyStopping(patience=2, threshold=0.01)
     >>> stop.reason([0.5, 0.3, 0.295]), stop.reason([0.5, 0.3, 0.295, 0.294])
     (None, 'for 2 epochs the validation loss has not fallen by more than 0.01 below 0.3000')
     """

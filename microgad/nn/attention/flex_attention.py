@@ -178,7 +178,7 @@ def and_masks(*mask_mods: Mod) -> Mod:
     ...     return q >= kv
     >>> def near(batch, head, q, kv):
     ...     return q - kv < 2
-    >>> create_mask = torch.nn.attention.flex_attention.create_mask
+    >>> from microgad.nn.attention.flex_attention import and_masks, create_mask
     >>> create_mask(and_masks(causal, near), 1, 1, 3, 3, device="cpu")[0, 0]
     tensor([[ True, False, False],
             [ True,  True, False],
@@ -192,6 +192,7 @@ def or_masks(*mask_mods: Mod) -> Mod:
 
     Raises ValueError for what can't be called. Source: torch.nn.attention.flex_attention.or_masks.
 
+    >>> from microgad.nn.attention.flex_attention import or_masks
     >>> either = or_masks(lambda batch, head, q, kv: q == kv, lambda batch, head, q, kv: kv == 0)
     >>> either(*torch.tensor([0, 0, 2]), torch.arange(4))
     tensor([ True, False,  True, False])

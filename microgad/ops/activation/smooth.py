@@ -393,7 +393,7 @@ class LogSigmoid(Function):
 def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The logarithm of the sigmoid. Of any shape; integers raise RuntimeError. Source: torch.nn.functional.logsigmoid.
 
-    >>> logsigmoid(torch.tensor([-1000.0, 0.0]))
+    >>> F.logsigmoid(torch.tensor([-1000.0, 0.0]))
     tensor([-1.0000e+03, -6.9315e-01])
     """
     return into(out, LogSigmoid.apply(input), exact="logsigmoid")

@@ -57,7 +57,7 @@ def binary_cross_entropy_with_logits(
     floating-point or if weight or pos_weight does not broadcast to their shape. Source:
     torch.nn.functional.binary_cross_entropy_with_logits.
 
-    >>> binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
+    >>> F.binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
@@ -106,7 +106,7 @@ def binary_cross_entropy(
     Raises ValueError if input and target have different shapes, RuntimeError if their dtypes differ, a value is outside
     of [0, 1], or weight does not broadcast to their shape. Source: torch.nn.functional.binary_cross_entropy.
 
-    >>> binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
+    >>> F.binary_cross_entropy(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.0]))
     tensor(0.3466)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)

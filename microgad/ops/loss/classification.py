@@ -90,9 +90,9 @@ def cross_entropy(
     Raises IndexError if a target is not a class, ValueError or RuntimeError for other shapes, RuntimeError for other
     dtypes. Source: torch.nn.functional.cross_entropy.
 
-    >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
+    >>> F.cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]))
     tensor(0.2395)
-    >>> cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.0]]))
+    >>> F.cross_entropy(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([[0.5, 0.5, 0.0]]))
     tensor(1.2395)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
@@ -172,7 +172,7 @@ def nll_loss(
     input holds log-probabilities, (C), (N, C) or (N, C, d1, ...). target, weight, the mean and the errors are those of
     cross_entropy with class indices.
 
-    >>> nll_loss(torch.tensor([[-0.1, -2.4], [-0.7, -0.7]]), torch.tensor([0, 1]))
+    >>> F.nll_loss(torch.tensor([[-0.1, -2.4], [-0.7, -0.7]]), torch.tensor([0, 1]))
     tensor(0.4000)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)

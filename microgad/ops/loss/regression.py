@@ -60,7 +60,7 @@ def mse_loss(
     Different shapes broadcast, with a warning. Raises ValueError if weight does not have input's shape, RuntimeError
     if neither operand is floating-point or one is complex.
 
-    >>> mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    >>> F.mse_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(2.)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
@@ -81,7 +81,7 @@ def l1_loss(
     The arguments and errors are those of mse_loss, except that complex numbers are allowed, and integers, too, if the
     reduction is not "mean". Raises RuntimeError if the shapes don't broadcast.
 
-    >>> l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    >>> F.l1_loss(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
     tensor(1.)
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
@@ -153,7 +153,7 @@ def huber_loss(
     number of elements. Raises ValueError for another shape of weight, RuntimeError for two of integers and delta <= 0.
     Source: torch.nn.functional.huber_loss; Huber (1964).
 
-    >>> huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
+    >>> F.huber_loss(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 4.0]), reduction="none", delta=2.0)
     tensor([0.5000, 6.0000])
     """
     reduction = resolve_reduction(None, None, reduction)
@@ -174,7 +174,7 @@ def smooth_l1_loss(
     For beta = 0 it is l1_loss. Raises RuntimeError if beta is negative. Source: torch.nn.functional.smooth_l1_loss;
     Girshick (2015).
 
-    >>> smooth_l1_loss(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 4.0]), reduction="none")
+    >>> F.smooth_l1_loss(torch.tensor([0.0, 0.0]), torch.tensor([0.5, 4.0]), reduction="none")
     tensor([0.1250, 3.5000])
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
@@ -198,7 +198,7 @@ def poisson_nll_loss(
     Stirling's approximation of log(target!) where target is more than 1. Raises RuntimeError if the shapes don't
     broadcast. Source: torch.nn.functional.poisson_nll_loss.
 
-    >>> poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), reduction="none")
+    >>> F.poisson_nll_loss(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), reduction="none")
     tensor([1.0000, 0.7183])
     """
     reduction = resolve_reduction(size_average, reduce, reduction)
@@ -219,7 +219,7 @@ def gaussian_nll_loss(
     var is a number, or has input's shape, or that shape without the last dimension or with one dimension of size 1.
     Raises ValueError for another shape or a negative value. Source: torch.nn.functional.gaussian_nll_loss.
 
-    >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([4.0]))
+    >>> F.gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([4.0]))
     tensor(1.1931)
     """
     given = full_like(input, 1) * float(var) if isinstance(var, (int, float)) else var
@@ -249,7 +249,7 @@ def kl_div(
     dimension; "mean" divides by the number of elements, and warns. Raises RuntimeError for integers. Source:
     torch.nn.functional.kl_div.
 
-    >>> kl_div(torch.tensor([[-0.7, -0.7]]), torch.tensor([[1.0, 0.0]]), reduction="batchmean")
+    >>> F.kl_div(torch.tensor([[-0.7, -0.7]]), torch.tensor([[1.0, 0.0]]), reduction="batchmean")
     tensor(0.7000)
     """
     if size_average is None and reduce is None and reduction == "mean":

@@ -198,7 +198,7 @@ def batch_norm(
 
     >>> x = torch.tensor([[1.0], [3.0]])
     >>> mean, var = torch.zeros(1), torch.ones(1)
-    >>> batch_norm(x, mean, var, training=True)
+    >>> F.batch_norm(x, mean, var, training=True)
     tensor([[-1.0000],
             [ 1.0000]])
     >>> mean, var

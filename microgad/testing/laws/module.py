@@ -82,7 +82,7 @@ def check_module(
     report names the laws that couldn't be checked, as that of a module that can't be pickled.
 
     >>> inputs = torch.testing.strategies.tensors((2, 3))
-    >>> report = check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)
+    >>> report = torch.testing.check_module(nn.Linear(3, 2), inputs, independent="samples", examples=5)
     >>> report.examples, "samples" in report.laws, "Linear" in report.classes
     (5, True, True)
     """

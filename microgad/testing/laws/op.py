@@ -85,7 +85,7 @@ def check_op(
     >>> class Cube(torch.Function):
     ...     def forward(self, x): return x * x * x
     ...     def grad_x(self, grad, x): return grad * (3 * x * x)
-    >>> print(check_op(Cube, examples=10, laws=["layout", "derivatives"]))
+    >>> print(torch.testing.check_op(Cube, examples=10, laws=["layout", "derivatives"]))
     Cube: 10 examples obey 2 laws
         laws: layout, derivatives
         recorded: Add, Cube, Mul

@@ -23,7 +23,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     strings stay as they are. Mappings and sequences are collated item by item and keep their type, except that a plain
     tuple becomes a list. Anything else raises TypeError; sequences of different lengths raise RuntimeError.
 
-    >>> default_collate([(torch.tensor([1.0, 2.0]), 0, "a"), (torch.tensor([3.0, 4.0]), 1, "b")])
+    >>> torch.utils.data.default_collate([(torch.tensor([1.0, 2.0]), 0, "a"), (torch.tensor([3.0, 4.0]), 1, "b")])
     [tensor([[1., 2.],
             [3., 4.]]), tensor([0, 1]), ('a', 'b')]
     """
@@ -119,7 +119,7 @@ default_collate_fn_map: CollateFns = {
 def default_convert(data: Any) -> Any:
     """Convert the arrays of a sample to Tensors, and leave the rest as it is. Source: torch.utils.data.default_convert.
 
-    >>> default_convert({"a": np.array([1, 2]), "b": "text"})
+    >>> torch.utils.data.default_convert({"a": np.array([1, 2]), "b": "text"})
     {'a': tensor([1, 2]), 'b': 'text'}
     """
     if isinstance(data, (np.ndarray, np.number, np.bool_)):
