@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from . import function as core
 from . import gradients
+from .backend.inner_loops import unbuffered_into
 from .errors import FROM_FORWARD
 from .state import current
 from .type_aliases import Array
@@ -57,7 +58,11 @@ def update(
         arrays.append(other)
     try:
         target._check_writable(name, False)
-        formula(array, factor, *arrays)  # writes last
+        if array.size < core.MANY:
+            formula(array, factor, *arrays)  # writes last
+        else:
+            with unbuffered_into(array, *arrays):
+                formula(array, factor, *arrays)
     except FROM_FORWARD:
         return False  # the operation says what is wrong
     target._bump()

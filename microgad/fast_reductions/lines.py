@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..backend.arrays import Array
+from ..backend.inner_loops import SHORT_RUN as SHORT_RUN
 from .products import ones
 
 BLOCK_SIZE = 1 << 16  # elements of a block that stays cached
-SHORT_RUN = 1 << 8  # elements: NumPy spends most of the time of a shorter inner loop on starting it
 SUM_ROWS, SUM_RUN = 1 << 6, 1 << 12  # rows of float32 that are added in turn, or up to twice as many; their elements
 
 

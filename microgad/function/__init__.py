@@ -21,7 +21,7 @@ from ..lazy import LazyModule
 from ..state import State, current, inference
 from ..state.links import NO_LINKS
 from . import rules
-from .half import HALF, by_forward, casting, in_single, widened
+from .half import HALF, by_forward, casting, in_single, widened, write_large
 from .naming import node_name
 from .plan import Packed as Packed
 from .plan import Plan, needed, parameters, read_signatures
@@ -277,15 +277,15 @@ class Function:
         try:
             if type(target.array) is not ndarray:
                 rules.checked_device(self, target.array, given)
-            self.write(target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
+            write = cls.write if target.array.size < MANY else write_large
+            write(self, target.array, *(arrays if cls.promote is None else cls.promote(arrays)))
         except (AttributeError, *errors.FROM_FORWARD) as error:
             if is_gpu(target.array) and (near := on_one_device(given, error, cls.promote is not None)):
                 return cls.apply_(*near, **settings)
             raise forwards.in_apply(error, cls, state.path, given, settings, "_") from forwards.cause(error, cls)
         target._bump()
         if plan is not None:
-            self.shape = target.array.shape
-            self.dtype = target.array.dtype
+            self.shape, self.dtype = target.array.shape, target.array.dtype
             self._record(plan, inputs, arrays, edges, state.path, target)
             target._rebind(self)
         if state.observer is not None:

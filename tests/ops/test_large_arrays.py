@@ -479,3 +479,15 @@ def test_logical_operations_of_floats_equal_numpy(name):
     arrays = (x,) if name == "logical_not" else (x, y)
     result = getattr(torch, name)(*map(torch.tensor, arrays))
     np.testing.assert_array_equal(result.cpu().numpy(), getattr(np, name)(*arrays), strict=True)
+
+
+@pytest.mark.parametrize("part", [(..., slice(1, -1)), (..., slice(None, None, 2)), (slice(None), slice(1))], ids=str)
+def test_writes_to_views_with_gaps_equal_those_to_copies(rng, part):
+    x, buffer = torch.tensor(rng.uniform(0.1, 2, (300, 700)).astype(np.float32)), np.getbufsize()
+    for write in (
+        torch.Tensor.exp_, torch.Tensor.log_, torch.Tensor.relu_, lambda v: v.add_(x[part]), lambda v: v.mul_(0.1),
+        lambda v: v.div_(x[part]), lambda v: v.sub_(x[part], alpha=0.3), lambda v: v.mul_(x[part][0]),
+    ):  # fmt: skip
+        view, copy = x.clone()[part], x[part].clone()
+        np.testing.assert_array_equal(write(view), write(copy))
+    assert np.getbufsize() == buffer

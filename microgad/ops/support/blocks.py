@@ -5,20 +5,21 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from ... import backend
-from ...fast_reductions.lines import BLOCK_SIZE, SHORT_RUN
+from ...backend.inner_loops import SHORT_RUN, UNCHANGED, run_length, unbuffered_runs
+from ...backend.inner_loops import UFUNC_BUFFER as UFUNC_BUFFER
+from ...fast_reductions.lines import BLOCK_SIZE
 from ...type_aliases import Array
 from . import fast_numpy, layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 42}  # bytes of a block of images; of addresses on meta
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
 MANY_PAIRS, LONGEST_ROW = 1 << 12, 64  # numbers of a result for which it pays to repeat rows that go with all others
-UFUNC_BUFFER = 1 << 13  # elements of the buffer that NumPy's ufuncs use by default
 REPEATED = 1 << 14  # elements to which a row is repeated that goes with at least MANY_REPEATS rows
 MANY_REPEATS = 1 << 11
 
@@ -123,7 +124,7 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
         for k in range(shape[-1]):
             ufunc(*[_column(x, k) for x in (a, b)], out=out[..., k])
         return out
-    with unbuffered_runs(_run(shape, *[(x.shape, x.strides, x.itemsize) for x in parts])) if large else _UNCHANGED:
+    with unbuffered_runs(run_length(shape, *parts)) if large else UNCHANGED:
         return ufunc(a, b)
 
 
@@ -217,24 +218,6 @@ def _column(x: Any, k: int) -> Array | float:
     return x if np.ndim(x) == 0 else x[..., k if x.shape[-1] > 1 else 0]
 
 
-@functools.lru_cache(maxsize=1024)
-def _run(shape: tuple[int, ...], *parts: tuple[tuple[int, ...], tuple[int, ...], int]) -> int:
-    """The number of elements of the innermost axes in which each operand is contiguous or constant.
-
-    Of an operand its shape, strides and itemsize are given.
-    """
-    run, first = 1, None
-    for axis in range(-1, -len(shape) - 1, -1):
-        if shape[axis] == 1:
-            continue
-        steps = [steps[axis] if len(sizes) >= -axis and sizes[axis] > 1 else 0 for sizes, steps, _ in parts]
-        first = first or [part[2] if step else 0 for part, step in zip(parts, steps, strict=True)]
-        if steps != [run * one for one in first]:
-            break
-        run *= shape[axis]
-    return run
-
-
 def batch_blocks(x: Array, rows: int, numbers: int) -> Iterator[tuple[slice, slice]]:
     """Yield pairs of slices, of the batch x and of its `rows`, that fit into a block. A row has `numbers` numbers."""
     room = ROOM[backend.device_of(x).type] // x.itemsize
@@ -245,21 +228,6 @@ def batch_blocks(x: Array, rows: int, numbers: int) -> Iterator[tuple[slice, sli
             yield slice(i, min(i + take_images, len(x))), slice(r, min(r + take_rows, rows))
 
 
-class _ShortBuffer:
-    """A context in which NumPy's ufunc buffer is shorter than a run."""
-
-    __slots__ = ("before",)
-
-    def __enter__(self) -> None:
-        self.before = np.setbufsize(SHORT_RUN)
-
-    def __exit__(self, *_: object) -> None:
-        np.setbufsize(self.before)
-
-
-_UNCHANGED = nullcontext()
-
-
 def unbuffered(x: Array, axis: int) -> AbstractContextManager[None]:
     """Return a context for elementwise arithmetic of x with an array of length 1 along an axis.
 
@@ -268,10 +236,5 @@ def unbuffered(x: Array, axis: int) -> AbstractContextManager[None]:
     for a small array or short runs this takes longer than it saves.
     """
     if type(x) is not np.ndarray or x.size < BLOCK_SIZE:
-        return _UNCHANGED
+        return UNCHANGED
     return unbuffered_runs(math.prod(x.shape[axis:][1:] or x.shape[axis:]))
-
-
-def unbuffered_runs(length: int) -> AbstractContextManager[None]:
-    """Return the context of `unbuffered` for many runs of a given length."""
-    return _ShortBuffer() if 1.5 * SHORT_RUN <= length < UFUNC_BUFFER else _UNCHANGED
