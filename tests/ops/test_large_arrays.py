@@ -490,4 +490,5 @@ def test_writes_to_views_with_gaps_equal_those_to_copies(rng, part):
     ):  # fmt: skip
         view, copy = x.clone()[part], x[part].clone()
         np.testing.assert_array_equal(write(view), write(copy))
+    np.testing.assert_array_equal(x[part] / x[part][0], x[part].clone() / x[part][0].clone())
     assert np.getbufsize() == buffer

@@ -107,8 +107,8 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
         return ufunc(a, b)
     else:
         shape, parts = a.shape, [a]
-    large = math.prod(shape) >= BLOCK_SIZE
-    if large and len(parts) > 1:
+    count = math.prod(shape)
+    if count >= BLOCK_SIZE and len(parts) > 1:
         whole, other = parts if a.shape == shape else parts[::-1]
         if whole.flags.c_contiguous and whole.shape == shape:
             if _is_row(other, shape):
@@ -116,7 +116,7 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
             if _is_column(other, shape) and _dtype(ufunc, a) == other.dtype:
                 out = repeated(other, shape[-1])
                 return ufunc(*[out if x is other else x for x in parts], out=out)
-    large = large and ufunc in _FASTER_UNBUFFERED
+    large = count >= _FASTER_UNBUFFERED.get(ufunc, math.inf)
     if len(shape) < 2 or not (large or 1 < shape[-1] <= 4) or not all(map(_row_major, parts)):
         return ufunc(a, b)
     if 1 < shape[-1] < 4 or (shape[-1] == 4 and not any(x.shape == shape and x.flags.c_contiguous for x in parts)):
@@ -200,9 +200,11 @@ def by_rows(ufunc: np.ufunc) -> Any:
     return staticmethod(functools.partial(arithmetic, ufunc))
 
 
-_FASTER_UNBUFFERED = frozenset(
-    (np.add, np.subtract, np.multiply, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
-)
+# From how many elements on a ufunc's runs of medium length pay to leave NumPy's buffer out.
+_FASTER_UNBUFFERED = dict.fromkeys(
+    (np.add, np.subtract, np.multiply, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal),
+    BLOCK_SIZE,
+) | {np.true_divide: 2 * BLOCK_SIZE}
 
 
 def _row_major(x: Array) -> bool:
