@@ -485,6 +485,12 @@ def test_products_of_many_rows_are_those_of_numpy(rng, dtype, n):
             np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("part", [np.transpose, lambda x: x[:, 1:-1], lambda x: x[:, ::2]])
+def test_the_product_of_all_elements_of_a_view_is_numpy_s(rng, part):
+    x = part(rng.uniform(0.99, 1.01, (200, 300)).astype(np.float32))
+    assert torch.from_numpy(x).prod().item() == pytest.approx(np.prod(x, dtype=float), rel=1e-5)
+
+
 @pytest.mark.parametrize("scan", [torch.cumsum, torch.cumprod, torch.logcumsumexp, lambda x, dim: x.cummax(dim)[0]])
 def test_a_scan_of_a_number_is_no_view(scan):
     y = scan(torch.tensor(2.0, requires_grad=True), 0)

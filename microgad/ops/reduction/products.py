@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.axes import reduced_shape, slice_along
+from ...backend.axis_order import outermost_first
 from ...fast_reductions import fast_reduce
 from ...fast_reductions.lines import BLOCK_SIZE
 from ...function import Function
@@ -20,6 +21,8 @@ from ..support.spelling import numpy_spelling
 from .axes import apply_along
 from .scan_kernels import associative_scan, cumulative, in_wider_dtype
 from .sums import converted, integers_as_int64
+
+MANY = 20_000  # elements that repay several calls for their product
 
 
 class Prod(Function):
@@ -71,12 +74,14 @@ def product(x: Array, axis: Any, keepdims: bool) -> Array:
     Long rows are first cut into equal parts, which are multiplied elementwise: up to 10 × as fast in NumPy.
     """
     n, plain = x.size if axis is None else x.shape[axis], type(x) is np.ndarray and x.dtype.kind in "fc"
+    if plain and axis is None and n >= MANY and not x.flags.c_contiguous:
+        x = layouts.contiguous(x.transpose(outermost_first(x.strides)))
     if plain and axis is not None and x.dtype.char in "fF" and _has_many_rows(x, axis):
         rows = fast_numpy.moveaxis(x, axis, -1)
         step = max(1, 2 * len(rows) * BLOCK_SIZE // x.size)
         parts = [_multiply_halves(rows[i : i + step]) for i in range(0, len(rows), step)]
         return (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(reduced_shape(x.shape, axis, keepdims))
-    if not plain or x.size < 20_000 or n <= 256 or axis not in (None, x.ndim - 1) or not x.flags.c_contiguous:
+    if not plain or x.size < MANY or n <= 256 or axis not in (None, x.ndim - 1) or not x.flags.c_contiguous:
         return fast_reduce(np.multiply, x, axis, keepdims)
     rows = x.reshape(-1, n)
     rest = np.ones_like(rows, shape=(len(rows),))
