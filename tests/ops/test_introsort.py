@@ -71,3 +71,13 @@ def test_unbalanced_partitions_fall_back_to_a_heap(monkeypatch):
         calls.clear()
         both_agree(monkeypatch, f, x, *args)
         assert calls
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_lines_with_few_equal_elements_are_ordered_as_by_all_partitions(rng, descending):
+    x = np.stack([*(rng.permutation(480) for _ in range(3)), 2 * killer(480) + np.arange(480) // 240]).astype(float)
+    x[0, 77] = x[0, 3]
+    x[1, 60:63] = x[1, -1] = x[1, 200]
+    x[3, 400] = x[3, 401]
+    plain = [introsort.sort(line) for line in introsort.as_lines(-x if descending else x)]
+    np.testing.assert_array_equal(tie_breaking.argsort(x, descending), plain)

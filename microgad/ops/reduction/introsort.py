@@ -8,6 +8,7 @@ quickselect about the median of three.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,13 @@ def as_lines(lines: Array) -> list[Line]:
     return [(values, list(places)) for values in lines.tolist()]
 
 
-def sort(line: Line, at: int | None = None) -> list[int]:
-    """std::sort: return the indices in sorted order. With `at`, only the entry there is sure to be right."""
+def sort(line: Line, at: int | None = None, ties: list[int] | None = None) -> list[int]:
+    """std::sort: return the indices in sorted order. With `at`, only the entry there is sure to be right.
+
+    `ties`, if given, are the ranks of elements that equal the next in sorted order.
+    """
     values, places = line
-    introsort_loop(line, at)
+    introsort_loop(line, at, ties=ties)
     # The final insertion sort is stable.
     return [places[i] for i in sorted(range(len(values)), key=values.__getitem__)]
 
@@ -57,19 +61,30 @@ def mode(line: Line) -> int:
     return found
 
 
-def introsort_loop(line: Line, at: int | None = None, depth: int | None = None) -> None:
-    """Sort parts of the line by up to `depth` nested partitions, until an insertion sort of all can do the rest."""
+def introsort_loop(line: Line, at: int | None = None, depth: int | None = None, ties: list[int] | None = None) -> None:
+    """Sort parts of the line by up to `depth` nested partitions, until an insertion sort of all can do the rest.
+
+    That also sorts a part whose elements all differ: by `ties`, as in `sort`, such parts are left to it.
+    """
     values, _ = line
     parts = [(0, len(values), depth_of(len(values)) if depth is None else depth)]
     while parts:
         first, last, depth = parts.pop()
         while last - first > INSERTION_MAX and (at is None or first <= at < last):
+            if ties is not None and not _within(ties, first, last):
+                break
             if not depth:
                 _write_back(line, first, heap_sorted(items(line, first, last)))
                 break
             cut, depth = _partition(line, first, last), depth - 1
             parts.append((first, cut, depth))
             first = cut
+
+
+def _within(ties: list[int], first: int, last: int) -> bool:
+    """Whether a part, whose elements have these ranks, has equal ones."""
+    i = bisect_left(ties, first)
+    return i < len(ties) and ties[i] < last - 1
 
 
 def depth_of(n: int) -> int:
