@@ -210,3 +210,18 @@ def test_slopes_at_special_points_are_pytorch_s(function, at, slope):
 def test_polygamma_of_high_order_is_finite():
     x = torch.tensor(2.0, dtype=torch.float64)
     np.testing.assert_allclose(torch.polygamma(120, x).item(), -math.factorial(120) / 2**121, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("a", "x", "upper"),
+    [
+        (2259733650.3834505, 2259733667.3729568, 0.49985462138997416),
+        (1e15, 1e15 + 300, 0.4999962110959962),
+        (2e17, 2e17 + 64, 0.49999994261067426),
+        (1e20, 1e20 + 2e10, 0.02275014301093051),
+    ],
+)
+def test_incomplete_gamma_functions_of_huge_numbers(a, x, upper):
+    """The values are mpmath's, by Temme's expansion."""
+    a, x = torch.tensor(a, dtype=torch.float64), torch.tensor(x, dtype=torch.float64)
+    np.testing.assert_allclose([torch.igammac(a, x).item(), torch.igamma(a, x).item()], [upper, 1 - upper], 5e-16)

@@ -137,6 +137,12 @@ def log(x: DoubleDouble) -> DoubleDouble:
     return (log_power + DoubleDouble(table[:, 1], table[:, 2])) + log_quotient
 
 
+def log_quotient(x: Array, y: Array) -> DoubleDouble:
+    """log(x / y) = 2 artanh((x - y) / (x + y)) for |x - y| <= y / 64; its relative error is small, also near 0."""
+    s = DoubleDouble(x - y) / renormalize(x + y, sum_error(x, y))
+    return s * power_series(s * s, *_artanh())
+
+
 def pi_cotangent(e: Array) -> DoubleDouble:
     """π cot πe = 1/e - 2 Σ ζ(2k) e^(2k - 1) (DLMF 4.19.6), for 0 < |e| < 0.22; beyond, it has fewer digits."""
     e = DoubleDouble(e)

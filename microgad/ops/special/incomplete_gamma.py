@@ -17,7 +17,7 @@ from ...type_aliases import Array, Tensor
 from ..elementwise.operands import require_tensors
 from ..support.blocks import in_double
 from ..support.out import into
-from .double_double import DoubleDouble, log
+from .double_double import DoubleDouble, log, log_quotient
 from .error_function import erfcx_float64
 from .evaluation import piecewise, polynomial, product_error, rational, sum_error
 from .gamma import Lgamma
@@ -91,17 +91,27 @@ def _power_times_exp(
         out = power * decay
         return _multiply(out, out * error + product_error(power, decay), factor, factor_low)
 
-    def by_log(
-        a: Array, x: Array, factor: Array, factor_low: Array, ratio: Array, gap: Array, error: Array, gap_low: Array
-    ) -> Array:
-        """Add the exponents, since power or decay alone would over- or underflow."""
-        exponent = DoubleDouble(a) * log(DoubleDouble(x) / DoubleDouble(a)) + DoubleDouble(gap, gap_low)
-        out = np.exp(np.minimum(exponent.high, 0))
-        return _multiply(out, out * exponent.low, factor, factor_low)
+    def by_log(logarithm: Any) -> Any:
+        """Add the exponents, since power or decay alone would over- or underflow, or err more than `error` corrects."""
 
-    near = (abs(gap) <= 500) & (gap <= 700 * ratio)  # a log(a / x) <= (a - x) a / x
+        def formula(
+            a: Array, x: Array, factor: Array, factor_low: Array, ratio: Array, gap: Array, error: Array, gap_low: Array
+        ) -> Array:
+            exponent = DoubleDouble(a) * logarithm(x, a) + DoubleDouble(gap, gap_low)
+            out = np.exp(np.minimum(exponent.high, 0))
+            return _multiply(out, out * exponent.low, factor, factor_low)
+
+        return formula
+
+    close = (a >= 1e7) & (abs(gap) <= a / 64)  # ratio's rounding error is multiplied by a, the square of which counts
+    near = (abs(gap) <= 500) & (gap <= 700 * ratio) & ~close  # a log(a / x) <= (a - x) a / x
     factor_low = np.zeros_like(a) + factor_low
-    return piecewise((a, x, factor, factor_low, ratio, gap, error, gap_low), (near, direct), (~near, by_log))
+    return piecewise(
+        (a, x, factor, factor_low, ratio, gap, error, gap_low),
+        (near, direct),
+        (close, by_log(log_quotient)),
+        (~(near | close), by_log(lambda x, a: log(DoubleDouble(x) / DoubleDouble(a)))),
+    )
 
 
 def _multiply(x: Array, x_low: Array, y: Array, y_low: Array) -> Array:
