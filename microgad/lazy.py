@@ -313,8 +313,8 @@ class MissingName:
         from .errors.missing import reason
 
         why, names = reason(self.path), self.candidates()
-        near = [name for name in names if name.lower() == self.name.lower()]
-        near = near or difflib.get_close_matches(self.name, names, 1)
+        same = [name for name in names if sorted(name.lower()) == sorted(self.name.lower())]  # in another case or order
+        near = difflib.get_close_matches(self.name, same, 1, 0) or difflib.get_close_matches(self.name, names, 1)
         message = f"microgad has no {self.path}" + (f": {why}" if why else "")
         return message + (f"; the nearest name is {near[0]}" if near else "")
 

@@ -287,6 +287,8 @@ def test_an_error_about_a_missing_name_suggests_the_nearest() -> None:
         torch.zeroes  # noqa: B018
     assert caught.value.name == "zeroes"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    with pytest.raises(AttributeError, match=r"the nearest name is Adam$"):  # the same letters, not Adamax
+        torch.optim.Adma  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["nn.init.zeroes_", "nn.utils.rnn.pad_sequenc", "jit.scrip", "backends.cudnn.enabld"])
