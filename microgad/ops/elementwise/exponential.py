@@ -23,11 +23,11 @@ FEW = 1 << 8  # elements of a column that NumPy's plain loop computes as fast
 
 def _write(self: Function, out: Array, x: Array) -> None:
     """The `write` of exp and log. NumPy vectorizes them for float32 only where adjacent results are written."""
-    steps = [step for n, step in zip(out.shape, out.strides, strict=True) if n > 1] if out.size > FEW else (4,)
-    if out.dtype.char == "f" and out.itemsize not in steps:
-        by_forward(self, out, x)
-    else:
+    quick = out.size <= FEW or (out.strides[-1] == out.itemsize and out.shape[-1] > 1) or out.dtype.char != "f"
+    if quick or out.itemsize in [step for n, step in zip(out.shape, out.strides, strict=True) if n > 1]:
         Function.write(self, out, x)
+    else:
+        by_forward(self, out, x)
 
 
 class Exp(Function):

@@ -201,7 +201,7 @@ def by_rows(ufunc: np.ufunc) -> Any:
 
 
 # From how many elements on a ufunc's runs of medium length pay to leave NumPy's buffer out.
-_FASTER_UNBUFFERED = dict.fromkeys(
+_FASTER_UNBUFFERED: dict[Any, int] = dict.fromkeys(
     (np.add, np.subtract, np.multiply, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal),
     BLOCK_SIZE,
 ) | {np.true_divide: 2 * BLOCK_SIZE}
