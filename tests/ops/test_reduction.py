@@ -74,7 +74,7 @@ def test_topk_of_large_rows(rng, largest):
 
 
 @pytest.mark.parametrize("largest", [True, False])
-@pytest.mark.parametrize("k", [1, 11, 128])
+@pytest.mark.parametrize("k", [1, 4, 11, 128])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.uint8])
 def test_the_few_largest_of_long_lines(rng, dtype, k, largest):
     x = (rng.standard_normal((4, 4_099)) * 1e4).astype(np.int64).astype(dtype)

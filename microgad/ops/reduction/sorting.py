@@ -36,6 +36,7 @@ R = TypeVar("R")
 SHORT_LINE = 32  # lines up to this length are sorted whole
 WHOLE_LINE, WHOLE_SIZE = 256, 1 << 10  # and lines up to this length, or fewer elements, where sorting is vectorized
 SMALL_K = 10  # up to this k the best elements are found faster one after the other
+FEW_LINES = 4  # of so many the best elements are found faster in one after the other than in all at once
 BY_DIGITS_MIN = 1250  # from this length on a sort by digits is faster than NumPy's vectorized sort
 LONG_LINE = 1 << 11  # from this length on only elements of the best groups are compared
 GROUPS = 4  # the number of groups for each of the k best elements; in a group there are at least 8
@@ -224,11 +225,12 @@ def topk_indices(lines: Array, k: int, largest: bool) -> Array:
         index, alone, ordered = _best_of_each(lines, largest)
         if alone or largest or ordered:
             return index if alone else _as_pytorch_chooses(lines, index, k, largest)
-    if k <= min(SMALL_K, n // 4) and lines.size > 5000 and not gpu:
+    whole = _sorted_whole(lines, k, gpu)
+    if k <= min(SMALL_K, n // 4) and (lines.size > 5000 or not whole) and not gpu:
         index = _topk_by_argmax(lines, k, largest)
         if index is not None:
             return _as_pytorch_chooses(lines, index, k, largest)
-    if _sorted_whole(lines, k, gpu):
+    if whole:
         order = (_stable_argsort if gpu else _argsort_of_distinct)(lines, largest)
         ties = None if gpu or not k else tie_breaking.equal_neighbors(_take_from_lines(lines, order[:, : k + 1]))
         if ties is not None and not np.count_nonzero(ties):
@@ -293,6 +295,15 @@ def _topk_by_argmax(lines: Array, k: int, largest: bool) -> Any:
     lines = lines.copy()
     rows, worst = np.arange(len(lines)), (lowest if largest else highest)(lines.dtype)
     index = np.empty((len(lines), k), np.int64)
+    if len(lines) <= FEW_LINES:
+        for line, places in zip(lines, index, strict=True):
+            for i in range(k):
+                place = places[i] = int(line.argmax() if largest else line.argmin())
+                found = line[place]
+                if found == worst or not (largest or found == found):
+                    return None
+                line[place] = worst
+        return index
     for i in range(k):
         place = index[:, i] = lines.argmax(1) if largest else lines.argmin(1)
         found = lines[rows, place]
