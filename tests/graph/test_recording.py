@@ -114,6 +114,7 @@ def test_detach_is_an_operation_on_the_tape():
     with torch.record() as tape:
         y = (x * 2).detach() * x
     assert names(tape) == ["Mul", "Detach", "Mul"]
+    assert tape.op(1).layouts == ["view"]
     assert tape.op(2).inputs[0].source == tape.op(1).number
     assert y.requires_grad
 

@@ -266,7 +266,7 @@ class Recorder(state.Observer):
             if isinstance(x, Tensor):
                 op.inputs[i].wanted = (node.edges[i] if recorded else x.node) is not None
         op.kept = self.reader.kept(node) if recorded else []
-        op.layouts = [_layout(x.array, inputs) for x in results]
+        op.layouts = [_layout(x.array, inputs, op.in_place) for x in results]
         return op
 
     def input(self, op: Op, name: str, x: Any) -> Input:
@@ -471,11 +471,12 @@ def _copied(value: Any) -> Any:
     return tuple(map(_copied, value)) if type(value) is tuple else value
 
 
-def _layout(array: Array, inputs: tuple[Any, ...]) -> str:
-    """Describe how a result is laid out in memory."""
+def _layout(array: Array, inputs: tuple[Any, ...], in_place: bool) -> str:
+    """Describe how a result is laid out in memory. That of `detach` is a view, though it has its input's array."""
     if 0 in array.strides and array.size > 1:
         return "expanded"
     owner = backend.owner(array)
-    if owner is not array and any(isinstance(x, Tensor) and backend.owner(x.array) is owner for x in inputs):
+    shared = any(isinstance(x, Tensor) and backend.owner(x.array) is owner for x in inputs)
+    if shared and not (in_place and owner is array):
         return "view"
     return "contiguous" if array.flags.c_contiguous else "strided"
