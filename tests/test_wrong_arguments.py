@@ -226,3 +226,21 @@ BCE_OF_LOGITS = nn.functional.binary_cross_entropy_with_logits
 def test_arguments_that_were_computed_with_although_pytorch_refuses_them(call, error, message):
     with pytest.raises(error, match=message):
         call(torch.ones(2, 2))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, theirs: torch.exp(theirs),
+        lambda x, theirs: torch.add(x, theirs),
+        lambda x, theirs: torch.cat([x, theirs]),
+        lambda x, theirs: x.copy_(theirs),
+        lambda x, theirs: nn.Linear(2, 2)(theirs),
+        lambda x, theirs: nn.Conv2d(1, 1, 1)(theirs),
+        lambda x, theirs: torch.optim.SGD([theirs], lr=0.1),
+    ],
+)
+def test_a_tensor_of_another_framework_is_named_with_its_module(call):
+    theirs = type("Tensor", (), {"__module__": "elsewhere"})()  # as where one `import torch` of a program was forgotten
+    with pytest.raises(TypeError, match=r"(not|got|is) elsewhere\.Tensor"):
+        call(torch.ones(2, 2), theirs)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import ArgumentError, DtypeError, MicrogadError, NoMemoryError
+from .wording import kind_of
 
 
 class NoTensorError(MicrogadError, TypeError, AttributeError):
@@ -130,7 +131,7 @@ def _of_wrong_type(
     op = function.__name__
     pythons = type(error) is TypeError  # one that Python raised
     for name, place, value in _named(function, args, kwargs):
-        kind, given = said.get(name, ""), type(value).__name__
+        kind, given = said.get(name, ""), kind_of(value)
         if value is None and (kind.endswith("None") or kind in _NONE_TOO):
             continue
         kind = kind.removesuffix(" | None")
@@ -173,7 +174,7 @@ def no_tensor(
     lacking = error.obj
     if error.name is None or hasattr(lacking, "array"):
         return error
-    op, kind = method or function.__name__, type(lacking).__name__
+    op, kind = method or function.__name__, kind_of(lacking)
     for name, place, value in _named(function, args, kwargs, first=0 if method else 1):
         if value is lacking:
             return NoTensorError(f"{op}(): argument '{name}'{place} must be Tensor, not {kind}")

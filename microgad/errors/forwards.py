@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import DeviceError, DimError, DtypeError, KindError, LinAlgError, MicrogadError, NoMemoryError, ShapeError, place
-from .wording import cannot_cast, in_torchs_words, plural
+from .wording import cannot_cast, in_torchs_words, kind_of, plural
 
 # NumPy's words for a result that an output can't hold.
 _CAST = re.compile(r"Cannot cast .* from dtype\('(\w+)'\) to dtype\('(\w+)'\)")
@@ -117,7 +117,7 @@ def miscounted(cls: Any, path: str, count: int) -> KindError:
 
 def no_operand(cls: Any, x: Any, expected: str) -> DtypeError:
     """The error for an input of a Function that isn't what is expected, in terms of what was called."""
-    kind = type(x).__name__
+    kind = kind_of(x)
     call = _public_call(sys._getframe(1)) if cls.__module__.startswith("microgad.") else None
     if call is not None:
         arguments = _arguments(call)

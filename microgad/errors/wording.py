@@ -128,6 +128,12 @@ def mismatch(a: int, b: int, dim: int) -> str:
     return f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {dim}"
 
 
+def kind_of(x: Any) -> str:
+    """The name of an object's type; with its module where it is another framework's Tensor, which sounds like ours."""
+    kind = type(x)
+    return f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ("Tensor", "Parameter") else kind.__name__
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun: `1 channel`, `3 channels`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -10,6 +10,7 @@ from .. import dtypes, errors, updates
 from .. import function as core
 from ..errors.arguments import check_bool
 from ..errors.calls import no_tensor
+from ..errors.wording import kind_of
 from ..function.naming import with_in_place_name
 from ..lazy import LazyModule, accepts_lazy
 from ..state import current
@@ -91,7 +92,7 @@ class Indexing:
         check_bool("copy_", non_blocking=non_blocking)
         if not isinstance(other, core.Tensor):
             if not isinstance(other, numbers.Complex):
-                raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+                raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {kind_of(other)}")
             if isinstance(other, numbers.Integral):
                 wide = dtypes.int64 if other < 1 << 63 else dtypes.uint64
             else:

@@ -214,7 +214,7 @@ class Optimizer(OptimizerHooks):
         names, params = _named(param_group["params"])
         for p in params:
             if not isinstance(p, Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {wording.kind_of(p)}")
             if not p.is_leaf and not p.retains_grad and not self.defaults.get("differentiable"):
                 raise ValueError(f"can't optimize a non-leaf Tensor: {type(p.node).__name__} made it")
         if len(set(params)) != len(params):

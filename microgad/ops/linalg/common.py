@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import backend, function
 from ...errors import DtypeError, KindError, ShapeError
+from ...errors.wording import kind_of
 from ...function.half import HALF
 from ...type_aliases import Array, Tensor
 from ..elementwise import Select, conjugate
@@ -126,7 +127,7 @@ def check_not_bool(x: Array) -> None:
 def not_a_tensor(op: str, **operands: Any) -> TypeError:
     """Return the TypeError for the first operand that is not a Tensor."""
     name, given = next((name, x) for name, x in operands.items() if not isinstance(x, function.Tensor))
-    return TypeError(f"{op}(): argument '{name}' must be Tensor, not {type(given).__name__}")
+    return TypeError(f"{op}(): argument '{name}' must be Tensor, not {kind_of(given)}")
 
 
 def check_same_dtype(op: str, *tensors: Tensor, names: str = "") -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ... import dtypes, function
 from ...backend.axes import at_axis, slice_along
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
+from ...errors.wording import kind_of
 from ...function import Function
 from ...state import composite
 from ...type_aliases import Array, Tensor
@@ -131,7 +132,7 @@ def _as_list(tensors: Any, op: str) -> list[Any]:
         raise ArgumentError(f"{op}{said}")
     for i, t in enumerate(items):
         if not isinstance(t, function.Tensor):
-            raise DtypeError(f"{op}: expected Tensor as element {i} in argument 'tensors', but got {type(t).__name__}")
+            raise DtypeError(f"{op}: expected Tensor as element {i} in argument 'tensors', but got {kind_of(t)}")
     return items
 
 
