@@ -111,6 +111,12 @@ def test_a_cell_with_input_of_another_dtype_raises(cell):
         cell(2, 3)(torch.ones(1, 2, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("shape", [(1, 3), (2, 1, 3)])
+def test_an_lstm_cell_takes_no_tensor_for_its_two_states(shape):
+    with pytest.raises(TypeError, match=r"'hx' .*must be tuple of Tensors, not Tensor"):
+        nn.LSTMCell(2, 3)(torch.ones(1, 2), torch.ones(shape))
+
+
 @pytest.mark.parametrize("settings", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}])
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_layers_without_a_graph_compute_the_same(kind, settings):

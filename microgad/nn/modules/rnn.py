@@ -417,8 +417,10 @@ class RNNCellBase(_Recurrent):
             hidden = [zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device)] * states
         elif unbatched:
             hidden = [s.unsqueeze(0) for s in hidden]
+        elif states > 1:
+            hidden = hx  # no list of its rows, so that the operation refuses a Tensor
         weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
-        new = _OPS[op](x, hidden[0] if states == 1 else tuple(hidden), *weights)
+        new = _OPS[op](x, hidden[0] if states == 1 else hidden, *weights)
         if not unbatched:
             return new
         return new.squeeze(0) if states == 1 else tuple(s.squeeze(0) for s in new)
