@@ -62,6 +62,8 @@ _I1_LARGE = (
     14.641951421183618, -0.40593512188114605, -0.11002783458508328, -0.057526957899371095, -0.04090717406169342,
     -0.04675104844774439, -0.149603355150588, 0.3989422804014327,
 )  # fmt: skip
+# c and e^c, which is a float64 number to 1e-20; y - c isn't rounded for y > 700
+_PART_OF_EXP = 8.00801944732666, 3004.9597343436167
 # K₀(x) + log(x) I₀(x) and (K₁(x) - 1/x - log(x) I₁(x)) / x in terms of x², for x < 1
 _K0 = (
     6.611697199137138e-12, 1.2082660548092037e-09, 1.6271068932192254e-07, 1.4914719243031542e-05,
@@ -125,12 +127,12 @@ def _i_from_4(y: Array, n: int, scaled: bool) -> Array:
 
 
 def _unscaled(value: Array, y: Array, scaled: bool) -> Array:
-    """The value, times e^y unless `scaled`. Where e^y overflows but the product may not, use e^(y/2) twice."""
+    """The value, times e^y unless `scaled`. Where e^y overflows but the product may not, the value gets part of it."""
     if scaled:
         return value
-    half = np.exp(np.minimum(y, 1e4) / 2)
     near = value * np.exp(np.minimum(y, 700))
-    return np.where(y > 700, np.where(y > 1e4, math.inf, value * half * half), near)
+    far = value * _PART_OF_EXP[1] * np.exp(np.minimum(y, 1e4) - _PART_OF_EXP[0])
+    return np.where(y > 700, np.where(y > 1e4, math.inf, far), near)
 
 
 def _taylor(n: int) -> tuple[float, ...]:
