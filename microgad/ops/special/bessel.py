@@ -10,7 +10,7 @@ import numpy as np
 from ...type_aliases import Array, Tensor
 from ..support.out import into
 from . import bessel_large_argument as large
-from .evaluation import non_differentiable, piecewise, polynomial, replace_where
+from .evaluation import non_differentiable, piecewise, polynomial, product_error, replace_where, sum_error
 from .near_zeros import polynomial_with_zeros
 
 # J₀(x) in terms of x² for x < 1, and J₁(x) / x in terms of x² for x < 2. From there to x = 5, divided by x - zero:
@@ -122,15 +122,21 @@ def _j1(x: Array) -> Array:
 def _second_kind(first_kind: Any, table: Any, center: float, zero: tuple[float, float], power: int) -> Any:
     """Return the formula Y(x) = 2/π log(x/zero) J(x) + (x² - zero²) polynomial(x² - center) / x^power (DLMF 10.8.1).
 
-    Both terms vanish at the zero, so they don't cancel near it.
+    Both terms vanish at the zero, so they don't cancel near it. The rounding errors of x² - zero² are added to the sum.
     """
 
     def formula(x: Array) -> Array:
-        delta = (x - zero[0]) - zero[1]
+        gap, total = x - zero[0], x + zero[0]
+        delta = gap - zero[1]
+        rounding = sum_error(x, zero[0]) / total + (sum_error(x, -zero[0]) + sum_error(gap, -zero[1])) / delta
         near = abs(delta) < zero[0] / 2
         log = np.where(near, np.log1p(np.where(near, delta, 0) / zero[0]), np.log(x) - math.log(zero[0]))
-        rest = polynomial(x * x - center, table) * (delta * (x + zero[0]))
-        return 2 / math.pi * log * first_kind(x) + (rest / x if power else rest)
+        product = delta * total
+        rounding += product_error(delta, total) / product
+        rest = polynomial(x * x - center, table) * product
+        if power:
+            rest /= x
+        return (2 / math.pi * log * first_kind(x) + rest * rounding) + rest
 
     return formula
 
