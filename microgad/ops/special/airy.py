@@ -100,8 +100,9 @@ def _decaying(x: Array) -> Array:
     x = np.minimum(x, 1e3)
     zeta, zeta_low = _zeta(x)
     u = 1 / zeta
-    out = np.exp(-zeta) * ((0.5 / math.sqrt(math.pi) + u * rational(u, *_DECAY)) / np.sqrt(np.sqrt(x)))
-    return out - out * zeta_low
+    constant, part = 0.5 / math.sqrt(math.pi), u * rational(u, *_DECAY)
+    part -= (constant + part) * zeta_low
+    return np.exp(-zeta) * ((constant + part) / np.sqrt(np.sqrt(x)))
 
 
 def _oscillating(x: Array) -> Array:
@@ -119,7 +120,7 @@ def _moderate(y: Array) -> Array:
     z = 1 / (zeta * zeta)
     sine = np.sin(r.high)
     wave = (np.cos(r.high) * (rational(z, *_Q) / zeta - r.low) - sine * (z * rational(z, *_P_REST))) - sine
-    close = abs(wave) * zeta < np.maximum(4 * _Q[0][-1], zeta * zeta * 2**-51)
+    close = abs(wave) * zeta < np.maximum(8 * _Q[0][-1], zeta * zeta * 2**-51)
     norm = _sign(k) * np.sqrt(math.pi * np.sqrt(y))
     cases = (close & (k < len(_TAYLOR)), _by_taylor), (close & (k >= len(_TAYLOR)), _by_phase)
     return replace_where(wave / norm, (y, k, zeta, zeta_low), *cases)
@@ -164,10 +165,12 @@ def _by_phase(y: Array, k: Array, zeta: Array, zeta_low: Array) -> Array:
         r = r + part
     error = error + (2 * product_error(y, small) + 2 * y * smallest - turns * fourth)
     u = DoubleDouble(1.0) / DoubleDouble(zeta, zeta_low)
-    angle = (renormalize(r, error) + u * power_series(u * u, *phase_series(Fraction(1, 3), 3))).rounded() / 3
+    triple = renormalize(r, error) + u * power_series(u * u, *phase_series(Fraction(1, 3), 3))
+    angle = (triple / DoubleDouble(3.0)).rounded()
     z = 1 / (zeta * zeta)
-    modulus = np.sqrt(rational(z, *_P) ** 2 + (rational(z, *_Q) / zeta) ** 2)
-    return np.sin(angle) * modulus / (-_sign(k) * np.sqrt(math.pi * np.sqrt(y)))
+    p_rest, q = z * rational(z, *_P_REST), rational(z, *_Q) / zeta
+    square = 1 + (p_rest * (2 + p_rest) + q * q)
+    return np.sin(angle) * (-_sign(k) * np.sqrt(square / (math.pi * np.sqrt(y))))
 
 
 def _airy(x: Array) -> Array:
