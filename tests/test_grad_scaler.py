@@ -23,6 +23,23 @@ def test_the_scale_grows_after_an_interval_and_shrinks_where_a_gradient_is_infin
     assert after_steps(scaler, 1.0, 1.0, 1.0, float("inf"), 1.0, 1.0) == [8, 16, 16, 8, 8, 16]
 
 
+def test_factors_and_interval_can_be_set():
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    scaler.set_growth_factor(4.0)
+    scaler.set_backoff_factor(0.25)
+    scaler.set_growth_interval(1)
+    assert after_steps(scaler, 1.0, float("inf")) == [32, 8]
+    assert (scaler.get_growth_factor(), scaler.get_backoff_factor(), scaler.get_growth_interval()) == (4, 0.25, 1)
+
+
+def test_losses_in_lists_tuples_and_iterators_are_scaled():
+    scaler, loss = torch.amp.GradScaler("cpu", init_scale=8.0), torch.tensor(2.0)
+    assert scaler.scale([loss, (loss,)]) == [16, (16,)]
+    assert list(scaler.scale(iter([loss]))) == [16]
+    with pytest.raises(ValueError, match="iterable of Tensors"):
+        scaler.scale(2.0)
+
+
 def test_the_scale_does_not_become_infinite():
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**126, growth_factor=8.0, growth_interval=1)
     assert after_steps(scaler, 1.0, 1.0) == [2.0**126] * 2

@@ -67,6 +67,8 @@ MISUSES = [
     unscale_twice, unscale_after_step, step_twice, without_gradients, lambda scaler, optimizer: scaler.update(),
     lambda scaler, optimizer: scaler.step(optimizer, closure=lambda: None),
     lambda scaler, optimizer: scaler.load_state_dict({}),
+    lambda scaler, optimizer: type(scaler)("cpu", growth_factor=1.0),
+    lambda scaler, optimizer: type(scaler)("cpu", backoff_factor=1.0),
 ]  # fmt: skip
 
 
