@@ -84,6 +84,7 @@ def test_masked_reductions_of_integers_use_their_limits_as_identities(device):
     assert [int(y) for y in found] == [5, -3, 2, 0, 2, -15]
     assert [y.dtype for y in found] == [torch.int8] * 4 + [torch.int64] * 2
     assert [int(masked.amax(x, mask=mask & False)), int(masked.amin(x, mask=mask & False))] == [-128, 127]
+    assert {f(x, dtype=torch.int32, mask=mask).dtype for f in (masked.argmax, masked.argmin)} == {torch.int32}
 
 
 def test_masks_are_broadcast_and_several_dims_reduced(x, mask, device):
@@ -93,6 +94,18 @@ def test_masks_are_broadcast_and_several_dims_reduced(x, mask, device):
         assert both.shape == (1, 1)
         torch.testing.assert_close(both[0, 0], REDUCTIONS[name](x[[0, 2]].flatten()))
         torch.testing.assert_close(masked_function(name)(x, mask=column), both[0, 0])
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_masked_functions_compute_in_the_dtype_that_is_given(name, device):
+    """Others than these four convert before they compute, as in PyTorch; norms need floating-point numbers."""
+    real = name in ("norm", "normalize")
+    x = torch.tensor([[100, 90, 80]], dtype=torch.float32 if real else torch.int8, device=device)
+    found = masked_function(name)(x, dim=1, dtype=torch.float64, mask=torch.ones_like(x))
+    if name in ("amax", "amin", "median", "logsumexp"):
+        assert found.dtype == torch.float64
+    else:
+        torch.testing.assert_close(found, masked_function(name)(x.double(), dim=1), rtol=1e-14, atol=0)
 
 
 def test_logaddexp_has_a_mask_for_each(device):
