@@ -66,6 +66,8 @@ def test_differentiable_steps_give_the_same_values(name, options):
         recorded.step()
         plain.step()
     np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-12, 1e-12)
+    for key, value in plain.state[q].items():
+        microgad.testing.assert_close(recorded.state[x][key], value, check_dtype=False, msg=key)
 
 
 def test_writes_into_a_gradient_leave_the_momentum_alone():

@@ -208,8 +208,9 @@ def test_optimizers_find_the_minimum_of_rosenbrock_s_function(name):
 
 def test_amsgrad_equals_adam_with_its_option():
     p, q = (torch.tensor(START, requires_grad=True) for _ in range(2))
-    take_steps(optim.AMSGrad([p], lr=0.1), p)
-    take_steps(optim.Adam([q], lr=0.1, amsgrad=True), q)
+    options = {"betas": (0.8, 0.5), "weight_decay": 0.3, "maximize": True}
+    take_steps(optim.AMSGrad([p], lr=0.1, **options), p)
+    take_steps(optim.Adam([q], lr=0.1, amsgrad=True, **options), q)
     assert p.tolist() == q.tolist()
 
 
