@@ -288,15 +288,33 @@ def test_random_sequences_of_pickle_instructions_are_loaded_or_rejected(data: st
         return
 
 
+def of_old_format(keys: Any, pickled: bytes = RECORDS["data.pkl"]) -> bytes:
+    parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
+    return b"".join([*parts, pickled, pickle.dumps(keys, 2), struct.pack("<q", 6), RECORDS["data/0"]])
+
+
 @pytest.mark.parametrize("keys", [[], ["1"], ["0", "1"], ("0",), [None], "0", {"0": 1}])
 def test_a_file_of_the_old_format_that_lists_other_storages_than_it_uses_is_rejected(keys: Any) -> None:
-    def old(keys: Any) -> bytes:
-        parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
-        parts += [RECORDS["data.pkl"], pickle.dumps(keys, 2), struct.pack("<q", 6), RECORDS["data/0"]]
-        return b"".join(parts)
+    assert torch.load(io.BytesIO(of_old_format(["0"])))["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    rejects(of_old_format(keys), "holds other storages than those that its Tensors lie in")
 
-    assert torch.load(io.BytesIO(old(["0"])))["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
-    rejects(old(keys), "holds other storages than those that its Tensors lie in")
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (b"J\xff\xff\xff\xff", "claims -1 elements of a storage"),
+        (b"G@\x18" + bytes(6), r"claims 6\.0 elements of a storage"),
+        (b"M\xff\xff", "its storages claim 262140"),
+        (b"K\x07", "ends within its storages"),
+    ],
+)
+def test_storages_of_the_old_format_fit_in_the_file(count: bytes, message: str) -> None:
+    claim = b"cpuq\x06K\x06tQ"
+    assert claim in RECORDS["data.pkl"]
+    rejects(of_old_format(["0"], RECORDS["data.pkl"].replace(claim, claim.replace(b"K\x06", count))), message)
+    whole = of_old_format(["0"])
+    rejects(whole[:-1], "ends within its storages")
+    rejects(whole[:-32] + struct.pack("<q", 25) + whole[-24:], "ends within its storages")
 
 
 @pytest.mark.parametrize(
