@@ -183,6 +183,36 @@ def test_a_failed_parametrization_keeps_the_weight():
     assert layer.weight.tolist() == [[1]]
 
 
+@pytest.mark.parametrize(
+    ("forward", "back", "unsafe", "message"),
+    [
+        (lambda x: 5, torch.clone, False, "must return a tensor. Got int"),
+        (lambda x: x.double(), torch.clone, False, "may not change the dtype"),
+        (torch.clone, lambda x: 5, False, "parametrization.right_inverse must return a tensor. Got: int"),
+        (torch.clone, lambda x: x.double(), False, "must have the same dtype"),
+        (torch.clone, lambda x: x[0], False, "must have the same shape"),
+        (torch.clone, lambda x: 5, True, "a Tensor or a Sequence of tensors .* Got int"),
+        (torch.clone, lambda x: x.double(), True, "outputs one tensor, it may not change the dtype"),
+        (lambda a, b: a, lambda x: (x, 5), True, "Got element 1 of the sequence with type int"),
+    ],
+)
+def test_parametrizations_that_return_something_else_are_refused(forward, back, unsafe, message):
+    class Given(nn.Module):
+        def forward(self, *originals):
+            return forward(*originals)
+
+        def right_inverse(self, x):
+            return back(x)
+
+    layer = nn.Linear(1, 1)
+    if not unsafe:  # the checks of a second parametrization include those of the first one's result
+        utils.parametrize.register_parametrization(layer, "weight", nn.Identity())
+    before = list(layer.state_dict())
+    with pytest.raises(ValueError, match=message):
+        utils.parametrize.register_parametrization(layer, "weight", Given(), unsafe=unsafe)
+    assert list(layer.state_dict()) == before
+
+
 @pytest.mark.parametrize("wrong", [lambda x: x.double(), lambda x: 5])
 def test_a_failed_assignment_keeps_all_original_parameters(wrong):
     class Sum(nn.Module):

@@ -100,6 +100,12 @@ for label, call in {
     "structured_together": lambda t, nn: nn.utils.prune.global_unstructured(
         [(nn.Linear(3, 2), "weight")], nn.utils.prune.LnStructured, amount=1, n=2
     ),
+    "parameters_together": lambda t, nn: nn.utils.prune.global_unstructured(3, nn.utils.prune.L1Unstructured, amount=1),
+    "scores_together": lambda t, nn: nn.utils.prune.global_unstructured(
+        [(nn.Linear(3, 2), "weight")], nn.utils.prune.L1Unstructured, importance_scores=3, amount=1
+    ),
+    "method_of_a_container": lambda t, nn: nn.utils.prune.PruningContainer().add_pruning_method(3),
+    "scores_of_prune": lambda t, nn: nn.utils.prune.L1Unstructured(1).prune(t.ones(4), importance_scores=t.ones(3)),
     "mask": lambda t, nn: nn.utils.prune.custom_from_mask(nn.Linear(3, 2), "weight", t.ones(3)),
 }.items():
     program[f"wrong_{label}_for_pruning"] = call
