@@ -210,6 +210,21 @@ def test_events_tell_their_device_time_and_kernels_as_pytorchs_do():
     assert told[0] == told[1]
 
 
+def test_events_of_derivatives_tell_their_gradients_and_which_operation_they_belong_to():
+    x = torch.ones(3, 5, requires_grad=True)
+    with profile(record_shapes=True, profile_memory=True) as prof:
+        x.exp().sum().backward()
+    events = {event.name: event for event in prof.events()}
+    forward, backward = events["aten::exp"], events["ExpBackward0"]
+    assert (forward.input_shapes, backward.input_shapes) == ([[3, 5]], [[3, 5]])
+    assert forward.sequence_nr == backward.sequence_nr >= 0
+    assert events["aten::sum"].sequence_nr == events["SumBackward0"].sequence_nr != forward.sequence_nr
+    assert forward.self_cpu_memory_usage == backward.self_cpu_memory_usage == 60
+    with profile() as prof:
+        x.exp().sum().backward()
+    assert not any(event.input_shapes or event.self_cpu_memory_usage for event in prof.events())
+
+
 def test_averages_before_the_start_raise_and_nothing_is_recorded_after_the_end():
     prof = profile()
     with pytest.raises(AssertionError, match="nothing is recorded yet"):
