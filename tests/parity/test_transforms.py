@@ -67,7 +67,7 @@ TRANSFORMS = {
     ),
     "apply": lambda t: t.RandomApply([t.RandomCrop(9), t.RandomHorizontalFlip()], p=0.6),
     "order": lambda t: t.RandomOrder([t.Pad(1), t.RandomCrop(9), t.RandomVerticalFlip()]),
-    "choice": lambda t: t.RandomChoice([t.Pad(1), t.RandomCrop(9)], p=[1, 3]),
+    "choice": lambda t: t.RandomChoice([t.Pad(1), t.RandomCrop(9)], p=[1, 9]),
     "imagenet": lambda t: t.Compose([t.RandomResizedCrop(12), t.RandomHorizontalFlip(), t.ColorJitter(0.1, 0.1, 0.1)]),
     "auto_imagenet": lambda t: t.AutoAugment(),
     "auto_cifar": lambda t: t.AutoAugment(t.AutoAugmentPolicy.CIFAR10, fill=5),
