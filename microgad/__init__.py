@@ -10,10 +10,12 @@ tensor([2., 4.])
 """
 
 from os import environ as _environ
+from sys import meta_path as _meta_path
 
 from . import autograd as autograd
 from . import grad_fn as grad_fn
 from .errors import notices
+from .lazy import TorchModuleFinder as _TorchModuleFinder
 from .lazy import raise_missing as _raise_missing
 from .lazy import stub_getattr as _stub_getattr
 from .tensor import Tensor
@@ -33,6 +35,7 @@ def _missing_from_stub(name):
     return _raise_missing("microgad", name)
 
 
+_meta_path.insert(0, _TorchModuleFinder())
 notices.quiet_numbers()
 __version__ = "0.2.0.dev0"
 del tensor  # noqa: F821 - the module, whose name a function has here

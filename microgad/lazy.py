@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec, PathFinder
 from opcode import opmap
 from types import FrameType, ModuleType
 from typing import Any, TypeVar
@@ -20,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TOOL_MODULES = frozenset(
     ["__future__", "abc", "collections.abc", "contextlib", "dataclasses", "functools", "types", "typing"]
 )
+_TORCH_MODULES = "microgad.porting.torch_modules."
 _OF_MODULES = (".", ".porting.torch_modules")  # a stub imports modules from these, and nothing else
 # The two kinds of lines of a stub: `from where import what as name` and `name = where.what`.
 _IMPORTED = re.compile(r"^from (\S+) import \(?\s*(\w+) as (\w+)", re.MULTILINE)
@@ -143,6 +146,35 @@ def define_getattr_in_package(package: str) -> None:
     for name, module in list(sys.modules.items()):
         if f"{name}.".startswith(f"{package}."):
             define_getattr(vars(module))
+
+
+class TorchModuleFinder:
+    """Import hook for PyTorch's modules that lie in porting/torch_modules: `import microgad.backends.cudnn`.
+
+    Elsewhere they are attributes only, as `microgad.backends`; a module is the same under each of its names.
+    """
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Return a spec for such a module, which this loads. It comes before Python's own finders: they find copies."""
+        package, _, below = name.partition(".")
+        if package != "microgad" or not _is_torch_module(below.partition(".")[0]):
+            return None
+        return ModuleSpec(name, self) if importlib.util.find_spec(_TORCH_MODULES + below) else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Let Python make a module for `exec_module`, which replaces it."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module that is in porting/torch_modules in place of a new one."""
+        found = _TORCH_MODULES + module.__name__.removeprefix("microgad.")
+        sys.modules[module.__name__] = importlib.import_module(found)
+        define_getattr_in_package(found)
+
+
+@functools.cache
+def _is_torch_module(name: str) -> bool:
+    path = [f"{root}/porting/torch_modules" for root in sys.modules["microgad"].__path__]
+    return PathFinder.find_spec(_TORCH_MODULES + name, path) is not None
 
 
 def _is_tool(value: Any) -> bool:
