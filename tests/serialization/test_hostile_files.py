@@ -309,7 +309,7 @@ def test_a_file_of_the_old_format_that_lists_other_storages_than_it_uses_is_reje
     ],
 )
 def test_storages_of_the_old_format_fit_in_the_file(count: bytes, message: str) -> None:
-    claim = b"cpuq\x06K\x06tQ"
+    claim = b"q\x06K\x06tQ"
     assert claim in RECORDS["data.pkl"]
     rejects(of_old_format(["0"], RECORDS["data.pkl"].replace(claim, claim.replace(b"K\x06", count))), message)
     whole = of_old_format(["0"])
