@@ -87,8 +87,9 @@ LINEAR_MAP_CLASS = '''class LinearMap(Function):
     def grad_x(self, grad):
         return self.adjoint(grad)'''
 REPLACED_MODULES = (
-    "microgad.backend", "microgad.backend.arrays", "microgad.backend.meta", "microgad.duck_arrays",
-    "microgad.engine.transforms", "microgad.ops.support.blocks", "microgad.tensor", "microgad.state",
+    "microgad.backend", "microgad.backend.arrays", "microgad.backend.inner_loops", "microgad.backend.meta",
+    "microgad.duck_arrays", "microgad.engine.transforms", "microgad.ops.support.blocks", "microgad.tensor",
+    "microgad.state",
 )  # fmt: skip
 UFUNC_CLASS = "class {}(Function):\n    def forward(self, *inputs):\n        return np.{}(*inputs)"
 LEFT_OUT = frozenset((  # attributes of a Function that a program doesn't need
