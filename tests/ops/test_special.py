@@ -225,3 +225,14 @@ def test_incomplete_gamma_functions_of_huge_numbers(a, x, upper):
     """The values are mpmath's, by Temme's expansion."""
     a, x = torch.tensor(a, dtype=torch.float64), torch.tensor(x, dtype=torch.float64)
     np.testing.assert_allclose([torch.igammac(a, x).item(), torch.igamma(a, x).item()], [upper, 1 - upper], 5e-16)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-14), (torch.float32, 1e-6)])
+def test_derivatives_of_incomplete_gamma_functions_of_large_numbers_keep_their_digits(dtype, tolerance):
+    """The values are mpmath's."""
+    x = torch.tensor(1000500.0, dtype=dtype, requires_grad=True)
+    for function, sign in ((torch.igamma, 1), (torch.igammac, -1)):
+        (slope,) = torch.autograd.grad(function(torch.tensor(1e6, dtype=dtype), x), x, create_graph=True)
+        (second,) = torch.autograd.grad(slope, x)
+        assert slope.item() == pytest.approx(sign * 3.5190400961467548e-4, tolerance)
+        assert second.item() == pytest.approx(sign * -1.7621580091649417e-7, tolerance)

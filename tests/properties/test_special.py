@@ -84,6 +84,12 @@ def test_igammac(draw):
     return incomplete_gamma(draw, torch.igammac, special.gammaincc, torch.Tensor.igammac)
 
 
+@checks(ops.GammaDensity)
+def test_gamma_density(draw):
+    a, x = draw(broadcastable_tensors(2, elements=[st.one_of(positive, numbers(4, 9)), positive], requires_grad=True))
+    return ops.GammaDensity.apply, a, x
+
+
 def incomplete_gamma(draw, *functions):
     function = draw(st.sampled_from(functions))
     a, x = draw(broadcastable_tensors(2, elements=[st.one_of(positive, numbers(4, 9)), positive]))

@@ -9,7 +9,7 @@ from .bessel import (
 from .entropy import Entr, XLog1PY, entr, xlog1py
 from .error_function import Erf, Erfc, Erfcx, ErfcxSlope, erf, erfc, erfcx
 from .gamma import Lgamma, Digamma, Polygamma, lgamma, digamma, polygamma, mvlgamma
-from .incomplete_gamma import Igamma, Igammac, igamma, igammac
+from .incomplete_gamma import GammaDensity, Igamma, Igammac, igamma, igammac
 from .modified_bessel import (
     I0, I0e, I1, I1e, BesselIOverPower, ModifiedI0, ModifiedI1, ModifiedK0, ModifiedK1, ScaledK0, ScaledK1, i0, i0e, i1,
     i1e, modified_bessel_i0, modified_bessel_i1, modified_bessel_k0, modified_bessel_k1, scaled_modified_bessel_k0,

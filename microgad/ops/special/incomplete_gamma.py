@@ -20,7 +20,7 @@ from ..support.out import into
 from .double_double import DoubleDouble, log, log_quotient
 from .error_function import erfcx_float64
 from .evaluation import piecewise, polynomial, product_error, rational, sum_error
-from .gamma import Lgamma
+from .gamma import Digamma, Lgamma
 from .gamma_positive import binet, lgamma_float32
 
 # (1 / Γ(1 + f) - 1) / (f (1 - f)) in terms of f - 1/2, for 0 <= f <= 1
@@ -305,8 +305,28 @@ _upper, _upper_float32 = _incomplete(True, _TERMS), _incomplete(True, _TERMS_FLO
 
 
 def _density(a: Array, x: Array) -> Array:
-    """The derivative of P(a, x) with respect to x."""
-    return np.exp((a - 1) * np.log(x) - x - Lgamma.apply(a))
+    """x^(a - 1) e^-x / Γ(a). For large a the terms of its exponent nearly cancel, which would cost digits."""
+    large = (a >= 4) & (x > a / 100) & (a < 1e150) & np.isfinite(x)
+    return piecewise(
+        (a, x),
+        (large, lambda a, x: _prefactor(a, x, False) / x),
+        (~large, lambda a, x: np.exp((a - 1) * np.log(x) - x - Lgamma.apply(a))),
+    )
+
+
+class GammaDensity(Function):
+    """x^(a - 1) e^-x / Γ(a), the derivative of P(a, x) with respect to x."""
+
+    symbol, operator, promote, elementwise = "P′(a, x)", None, dtypes.only("f"), True
+
+    def forward(self, a, x):
+        return in_double(_density, a, x)
+
+    def grad_a(self, grad, a, x, out):
+        return grad * (out * (np.log(x) - Digamma.apply(a)))
+
+    def grad_x(self, grad, a, x, out):
+        return grad * (out * ((a - 1 - x) / x))
 
 
 class Igamma(Function):
@@ -322,7 +342,7 @@ class Igamma(Function):
         raise UnsupportedError(f"the derivative for '{op}: input' is not implemented; detach it")
 
     def grad_x(self, grad, a, x):
-        return grad * _density(a, x)
+        return grad * GammaDensity.apply(a, x)
 
 
 def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -346,7 +366,7 @@ class Igammac(Igamma):
         return in_double(_upper_float32 if np.result_type(a, x) == np.float32 else _upper, a, x)
 
     def grad_x(self, grad, a, x):
-        return -grad * _density(a, x)
+        return -grad * GammaDensity.apply(a, x)
 
 
 def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
