@@ -234,5 +234,24 @@ def test_derivatives_of_incomplete_gamma_functions_of_large_numbers_keep_their_d
     for function, sign in ((torch.igamma, 1), (torch.igammac, -1)):
         (slope,) = torch.autograd.grad(function(torch.tensor(1e6, dtype=dtype), x), x, create_graph=True)
         (second,) = torch.autograd.grad(slope, x)
-        assert slope.item() == pytest.approx(sign * 3.5190400961467548e-4, tolerance)
-        assert second.item() == pytest.approx(sign * -1.7621580091649417e-7, tolerance)
+        np.testing.assert_allclose(slope.item(), sign * 3.5190400961467548e-4, tolerance)
+        np.testing.assert_allclose(second.item(), sign * -1.7621580091649417e-7, tolerance)
+
+
+@pytest.mark.parametrize(
+    ("function", "odd", "at", "slope", "second"),
+    [
+        (special.i0e, False, 40.0, -7.9605080079326952e-4, 3.0045874725487511e-5),
+        (special.i0e, False, 1e6, -1.9947121500246404e-10, 2.9920689730551389e-16),
+        (special.i1e, True, 40.0, -7.66004926067782e-4, 2.8155641597733327e-5),
+        (special.i1e, True, 1e6, -1.9947091579556673e-10, 2.9920614928808362e-16),
+    ],
+)
+def test_derivatives_of_scaled_bessel_functions_of_large_numbers_keep_their_digits(function, odd, at, slope, second):
+    """The values are mpmath's."""
+    for dtype, tolerance in ((torch.float64, 1e-14), (torch.float32, 3e-7)):
+        x = torch.tensor([at, -at], dtype=dtype, requires_grad=True)
+        (first,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+        np.testing.assert_allclose(first.tolist(), [slope, slope if odd else -slope], tolerance)
+        (found,) = torch.autograd.grad(first.sum(), x)
+        np.testing.assert_allclose(found.tolist(), [second, -second if odd else second], tolerance)

@@ -34,6 +34,7 @@ FUNCTIONS = {
     ops.Digamma: (off_the_poles, torch.digamma, special.psi, T.digamma_),
     (ops.I0, ops.I1): (real, torch.i0, special.i0, np.i0, T.i0_),
     (ops.I0e, ops.I1e): (nonzero, special.i0e),
+    ops.I0eDerivative: (numbers(31, 40), lambda x: ops.I0eDerivative.apply(x, n=1)),
     (ops.I1, ops.BesselIOverPower): (real, special.i1),
     (ops.I1e, ops.BesselIOverPower): (nonzero, special.i1e),
     ops.Entr: (positive, special.entr),

@@ -11,9 +11,9 @@ from .error_function import Erf, Erfc, Erfcx, ErfcxSlope, erf, erfc, erfcx
 from .gamma import Lgamma, Digamma, Polygamma, lgamma, digamma, polygamma, mvlgamma
 from .incomplete_gamma import GammaDensity, Igamma, Igammac, igamma, igammac
 from .modified_bessel import (
-    I0, I0e, I1, I1e, BesselIOverPower, ModifiedI0, ModifiedI1, ModifiedK0, ModifiedK1, ScaledK0, ScaledK1, i0, i0e, i1,
-    i1e, modified_bessel_i0, modified_bessel_i1, modified_bessel_k0, modified_bessel_k1, scaled_modified_bessel_k0,
-    scaled_modified_bessel_k1,
+    I0, I0e, I0eDerivative, I1, I1e, BesselIOverPower, ModifiedI0, ModifiedI1, ModifiedK0, ModifiedK1, ScaledK0,
+    ScaledK1, i0, i0e, i1, i1e, modified_bessel_i0, modified_bessel_i1, modified_bessel_k0, modified_bessel_k1,
+    scaled_modified_bessel_k0, scaled_modified_bessel_k1,
 )  # fmt: skip
 from .normal import Ndtr, LogNdtr, ndtr, log_ndtr
 from .orthogonal_polynomials import (

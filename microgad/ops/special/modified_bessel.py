@@ -9,6 +9,7 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Array, Tensor
+from ..elementwise import Where
 from ..support.blocks import in_double
 from ..support.out import into
 from .evaluation import non_differentiable, piecewise, polynomial, promote, rational
@@ -198,7 +199,11 @@ class I0e(Function):
         return in_double(lambda x: bessel_i_over_power(abs(x), 0, True), x)
 
     def grad_x(self, grad, x, out):
-        return grad * (I1e.apply(x) - np.sign(x) * out)
+        slope = I1e.apply(x) - np.sign(x) * out
+        far = np.absolute(x) >= _FAR
+        if type(x) is not np.ndarray or far.any():  # the two terms nearly cancel
+            slope = Where.apply(far, I0eDerivative.apply(x, n=1), slope)
+        return grad * slope
 
 
 def i0e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -242,7 +247,12 @@ class I1e(Function):
         return in_double(_i1e_float32 if x.dtype == np.float32 else lambda x: _i1(x, True), x)
 
     def grad_x(self, grad, x, out):
-        return grad * (I0e.apply(x) - BesselIOverPower.apply(x, n=1, scaled=True) - np.sign(x) * out)
+        slope = I0e.apply(x) - BesselIOverPower.apply(x, n=1, scaled=True) - np.sign(x) * out
+        far = np.absolute(x) >= _FAR
+        if type(x) is not np.ndarray or far.any():  # e⁻ˣI₁ is e⁻ˣI₀ and its derivative, for x > 0
+            sum_of_derivatives = np.sign(x) * I0eDerivative.apply(x, n=1) + I0eDerivative.apply(x, n=2)
+            slope = Where.apply(far, sum_of_derivatives, slope)
+        return grad * slope
 
 
 def i1e(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -266,6 +276,33 @@ class BesselIOverPower(Function):
         finite = np.where(np.isinf(x), 0, x) if self.scaled else x  # at infinity Iₙ₊₁(x) / xⁿ is 0, not infinity · 0
         slope = finite * BesselIOverPower.apply(x, n=self.n + 1, scaled=self.scaled)
         return grad * (slope - np.sign(x) * out if self.scaled else slope)
+
+
+_FAR = 30.0  # from here on the series in I0eDerivative has all digits
+
+
+class I0eDerivative(Function):
+    """The n-th derivative of e^-|x| I₀(x) for |x| >= 30, without cancellation.
+
+    It is (-1)ⁿ/π ∫ sⁿ e^-sx / √(s (2 - s)) ds over [0, 2] for positive x, whose series in 1/x Watson's lemma gives.
+    """
+
+    symbol, operator, promote = "(e⁻ˣI₀)⁽ⁿ⁾", None, promote
+
+    def forward(self, x):
+        return in_double(lambda x: _i0e_derivative(x, self.n), x)
+
+    def grad_x(self, grad, x):
+        return grad * I0eDerivative.apply(x, n=self.n + 1)
+
+
+def _i0e_derivative(x: Array, n: int) -> Array:
+    y = np.maximum(abs(x), _FAR)
+    series = [math.gamma(n + 0.5) / (-1) ** n / (math.sqrt(2) * math.pi)]
+    for k in range(24):
+        series.append(series[-1] * (k + 0.5) * (n + k + 0.5) / (k + 1))
+    out = polynomial(0.5 / y, tuple(series[::-1])) / (np.sqrt(y) * y**n)
+    return np.copysign(out, -x) if n % 2 else out
 
 
 def _k0(x: Array, scaled: bool) -> Array:
