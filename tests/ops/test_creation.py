@@ -4,6 +4,7 @@ import array
 import copy
 from collections import UserList, deque
 from enum import Enum, IntEnum
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -49,6 +50,15 @@ def test_arange_counts_from_the_first_element_of_each_vector_as_torch_does() -> 
     assert counted[10].item() == pytest.approx(float(np.float32(-0.2)) + 0.2)  # -2.98e-9, in PyTorch as well
     assert torch.arange(-1, 0.5, 0.1)[10].item() == 2.0**-54  # 10 · 0.1 is larger than 1, and isn't rounded by itself
     assert torch.arange(0, 1e300, 3e299, dtype=torch.float64).tolist() == [0, 3e299, 6e299, 9e299]  # doesn't overflow
+
+
+@pytest.mark.parametrize(("start", "step"), [(0, 0.1), (-0.8, 0.1), (1e6, -1e-3), (0.3, 1 / 3), (-1e-30, 1e-45)])
+def test_arange_of_float32_rounds_sums_once(start: float, step: float) -> None:
+    values = torch.arange(start, start + 120.5 * step, step).numpy()
+    heads = [Fraction(float(x)) for x in np.repeat(values[:112:8], 8)]
+    assert (values[:112] == [np.float32(x + Fraction(step) * (i % 8)) for i, x in enumerate(heads)]).all()
+    begins = [*range(0, 112, 8), *range(112, 121)]
+    assert (values[begins] == [np.float32(Fraction(start) + Fraction(step) * i) for i in begins]).all()
 
 
 @pytest.mark.parametrize(

@@ -120,13 +120,25 @@ def _in_vectors(start: float, step: float, count: int, dtype: np.dtype[Any]) -> 
         return _fused_multiply_add(step, index.astype(np.float64), begin).astype(wide)
 
     lanes = 32 // dtype.itemsize
-    paired = count - count % (2 * lanes)
+    if count < 2 * lanes:
+        return count_from(start, np.arange(count)).astype(dtype)
+    lane = np.arange(lanes)[:, None]
     values = np.empty(count, dtype)
-    values[paired:] = count_from(start, np.arange(paired, count))
-    for i in builtins.range(0, paired, CHUNK):
-        vectors = values[i : min(i + CHUNK, paired)].reshape(-1, lanes)
-        vectors[:, 0] = count_from(start, np.arange(i, i + vectors.size, lanes))
-        vectors[:] = count_from(vectors[:, :1].astype(np.float64), np.arange(lanes))
+    for i in builtins.range(0, count, CHUNK):
+        part = values[i : i + CHUNK]
+        paired = len(part) - len(part) % (2 * lanes)
+        index = np.concatenate((np.arange(i, i + paired, lanes), np.arange(i + paired, i + len(part))))
+        counted = count_from(start, index)
+        vectors = part[:paired].reshape(-1, lanes)
+        vectors[:, 0], part[paired:] = counted[: len(vectors)], counted[len(vectors) :]
+        begin = vectors[:, 0].astype(np.float64)
+        if dtype == np.float32 and abs(step) < 1e38:
+            high = float(np.float32(step))  # high · lane + begin is exact unless one is tiny
+            counted = high * lane + begin
+            counted += (step - high) * lane
+            vectors.T[:] = counted
+        else:
+            vectors.T[:] = count_from(begin, lane)
     return values
 
 
@@ -192,7 +204,7 @@ def _fused_multiply_add(x: float, counts: Array, y: float | Array) -> Array:
 
     x is split in halves whose products are exact, and Knuth's two-sum gives the rounding error of the sum.
     """
-    if abs(x) >= 2.0**960:  # the halves would overflow
+    if abs(x) >= 2.0**960 or (isinstance(y, float) and y == 0):  # the halves would overflow; there's no second rounding
         return x * counts + y
     shifted = x * (2.0**27 + 1)
     high = shifted - (shifted - x)
