@@ -19,7 +19,7 @@ import numpy as np
 
 from ...type_aliases import Array
 from .double_double import DoubleDouble, Series, power_series, renormalize, to_pair
-from .evaluation import polynomial, replace_where, sum_error
+from .evaluation import polynomial, product_error, replace_where, sum_error
 from .near_zeros import taylor_at_zero
 
 # Hankel's (P - 1) x² and Q x for orders 0 and 1, in terms of 1/x²: two numerators and their common denominator
@@ -111,6 +111,7 @@ _ZEROS = {
 }
 # π/4 in parts (Cody-Waite): all products but the last with integers below 2^20 (2^26 for the fine one) are exact
 _QUARTER_PI = 0.7853981633670628, 3.038550253253096e-11
+_QUARTER_PI_REST = 3.061616997868383e-17  # π/4 - math.pi / 4
 FINE_QUARTER_PI = 0.7853981629014015, 4.960467869796759e-10, 2.8605943548317875e-18, 8.223128468162129e-27
 
 _SERIES_FROM = 45  # from here on φ's asymptotic series has 32 digits
@@ -168,15 +169,24 @@ class LargeArgumentBessel:
         """The function for x >= 5e4, from s = sin x and c = cos x.
 
         √2 sin r and √2 cos r are ±(s + c) and ±(s - c), in one order or the other. The smaller of s + c and s - c is
-        computed from their product, -cos 2x.
+        computed from their product, -cos 2x. Corrections for the rounding of the larger one and of the root go
+        with the sine.
         """
         s, c = np.sin(x), np.cos(x)
-        plus, minus = s + c, s - c
-        product = np.where(x < 8e307, -np.cos(2 * x), plus * minus)  # 2 x overflows
-        plus, minus = np.where(s * c < 0, product / minus, plus), np.where(s * c < 0, minus, product / plus)
-        sine, cosine = (minus, plus) if self.shift == 1 else (-plus, minus)
-        norm = 2 * self.sign * np.sqrt(math.pi / 4 * x)
-        return self._combine(x, sine, 0.0, cosine, norm, np.where(x < 5e7, x, math.inf))
+        opposite = s * c < 0
+        term = np.where(opposite, -c, c)
+        larger, error = s + term, sum_error(s, term)
+        smaller = np.where(x < 8e307, np.cos(2 * x) / -larger, s - term)  # 2 x overflows
+        sine_is_smaller = opposite == (self.shift != 1)
+        sine, cosine = np.where(sine_is_smaller, smaller, larger), np.where(sine_is_smaller, larger, smaller)
+        error = np.where(sine_is_smaller, smaller * error / -larger, error)
+        if self.shift != 1:
+            sine, error = -sine, -error
+        square = math.pi / 4 * x
+        root = np.sqrt(square)
+        rest = x * _QUARTER_PI_REST + product_error(x, math.pi / 4) + (square - root * root) - product_error(root, root)
+        error -= np.where(x < 1e290, sine * rest / (2 * square), 0)  # beyond, products overflow
+        return self._combine(x, sine, error, cosine, 2 * self.sign * root, np.where(x < 5e7, x, math.inf))
 
     def _combine(
         self, x: Array, sine: Array, sine_error: Array | float, cosine: Array | float, norm: Array, reach: Array
