@@ -320,7 +320,7 @@ EXACT: dict[str, tuple[Callable[..., Any], Any]] = {
     "extreme zeta(3.5)": (lambda x: x**-2.5 / 2.5, 1e89),
     "extreme zeta(1000), q < 0": (lambda x: even_zeta(1000, x), -0.4999999836024627),
     "extreme zeta(51), q < 0": (lambda x: odd_zeta(51, x), -0.49138385001675783),
-    "extreme polygamma(5), x < 0": (lambda x: 120 * even_zeta(6, x), -2.2218430631366726),
+    "extreme polygamma(5), x < 0": (lambda x: 120 * even_zeta(6, x), points(-2.2218430631366726, -37.12433431279329)),
     "extreme zeta(1+)": (lambda x: hurwitz(mp.mpf(1.0000001), x), 1e305),
     **{
         f"extreme polygamma({n})": (lambda x, n=n: (-1) ** (n + 1) * mp.factorial(n) * hurwitz(n + 1, x), at)

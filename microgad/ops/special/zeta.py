@@ -37,14 +37,17 @@ def _euler_maclaurin(s: Array, w: Array, unit: float, factor: float) -> Array:
         total += coefficients[j - 1]
     total *= s_small / w
     total += 0.5
+    gap = s_small - 1
+    total *= gap
+    total += w
     power = np.power(w / unit, -s)
 
-    def by_half_powers(s: Array, w: Array, total: Array) -> Array:
+    def by_half_powers(s: Array, w: Array, gap: Array, total: Array) -> Array:
         half = np.power(w / unit, s / -2)  # the power itself may underflow where the result doesn't
-        return (total * half + w * half / (s - 1)) * factor * half
+        return total * (half / gap) * factor * half
 
-    out = (total * power + w * power / (s - 1)) * factor
-    return replace_where(out, (s, w, total), (power < 1e-290, by_half_powers))
+    out = total * (power / gap) * factor
+    return replace_where(out, (s, w, gap, total), (power < 1e-290, by_half_powers))
 
 
 def _term(s: Array, q: Array, k: Any, unit: float) -> Array:
@@ -87,7 +90,10 @@ def _hurwitz_negative(s: Array, q: Array) -> Array:
     below, beyond, above = hurwitz_positive(s, fraction), hurwitz_positive(s, 1 - q), hurwitz_positive(s, 1 - fraction)
     above *= 1 - s * sum_error(np.ones_like(q), -fraction) / (1 - fraction)  # a large s magnifies that rounding error
     even = s % 2 == 0
-    out = above + np.where(even, below - beyond, beyond - below)
+    beyond = np.where(even, -beyond, beyond)
+    larger = above > below  # it is added last, so that the sum is rounded once
+    out = np.where(even, below, -below)
+    out = np.where(larger, above + (out + beyond), out + (above + beyond))
     cancels = ~even & (abs(out) < 0.8 * np.maximum(below, above))
     return replace_where(out, (s, n, 2 * fraction - 1, beyond), (cancels, zeta_near_zero))
 
