@@ -255,3 +255,16 @@ def test_derivatives_of_scaled_bessel_functions_of_large_numbers_keep_their_digi
         np.testing.assert_allclose(first.tolist(), [slope, slope if odd else -slope], tolerance)
         (found,) = torch.autograd.grad(first.sum(), x)
         np.testing.assert_allclose(found.tolist(), [second, -second if odd else second], tolerance)
+
+
+@pytest.mark.parametrize(
+    ("at", "second", "third"),
+    [(6.0, 0.0048288937324488541, -0.0022946891668230356), (1e3, 1.1283757819707055e-9, -3.3851205756878906e-12)],
+)
+def test_higher_derivatives_of_erfcx_of_large_numbers_keep_their_digits(at, second, third):
+    """The values are mpmath's."""
+    x = torch.tensor(at, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(special.erfcx(x), x, create_graph=True)
+    for expected in (second, third):
+        (slope,) = torch.autograd.grad(slope, x, create_graph=True)
+        np.testing.assert_allclose(slope.item(), expected, 1e-14)

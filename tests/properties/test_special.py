@@ -26,6 +26,7 @@ FUNCTIONS = {
     ops.Erfc: (real, torch.erfc, special.erfc, T.erfc_),
     ops.Erfcx: (real, special.erfcx),
     ops.ErfcxSlope: (real, ops.ErfcxSlope.apply),
+    ops.ErfcxDerivative: (numbers(6, 9), lambda x: ops.ErfcxDerivative.apply(x, n=2)),
     ops.Erfinv: (probability.map(lambda p: 2 * p - 1), torch.erfinv, T.erfinv_),
     ops.Ndtr: (real, special.ndtr),
     ops.LogNdtr: (real, special.log_ndtr),

@@ -7,7 +7,7 @@ from .bessel import (
     spherical_bessel_j0,
 )  # fmt: skip
 from .entropy import Entr, XLog1PY, entr, xlog1py
-from .error_function import Erf, Erfc, Erfcx, ErfcxSlope, erf, erfc, erfcx
+from .error_function import Erf, Erfc, Erfcx, ErfcxDerivative, ErfcxSlope, erf, erfc, erfcx
 from .gamma import Lgamma, Digamma, Polygamma, lgamma, digamma, polygamma, mvlgamma
 from .incomplete_gamma import GammaDensity, Igamma, Igammac, igamma, igammac
 from .modified_bessel import (

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...function import Function
 from ...type_aliases import Array, Tensor
+from ..elementwise import Where
 from ..support.blocks import in_double
 from ..support.out import into
 from .evaluation import evaluate, piecewise, polynomial, promote, rational, replace_where, square_with_error
@@ -283,7 +284,34 @@ class ErfcxSlope(Function):
         return in_double(_erfcx_slope_float32 if x.dtype == np.float32 else _erfcx_slope, x)
 
     def grad_x(self, grad, x, out):
-        return grad * (2 * (x * out + Erfcx.apply(x)))
+        slope = 2 * (x * out + Erfcx.apply(x))
+        far = x >= 5
+        if type(x) is not np.ndarray or far.any():  # the two terms nearly cancel
+            slope = Where.apply(far, ErfcxDerivative.apply(x, n=2), slope)
+        return grad * slope
+
+
+class ErfcxDerivative(Function):
+    """The n-th derivative of erfcx for x >= 5, without cancellation."""
+
+    symbol, operator, promote = "erfcx⁽ⁿ⁾", None, promote
+
+    def forward(self, x):
+        return in_double(lambda x: _far_derivative(x, self.n), x)
+
+    def grad_x(self, grad, x):
+        return grad * ErfcxDerivative.apply(x, n=self.n + 1)
+
+
+def _far_derivative(x: Array, n: int) -> Array:
+    """(-1)ⁿ fₙ, where f₀ = erfcx and fₖ₊₁ = 2k fₖ₋₁ - 2x fₖ, by the continued fractions of fₖ / fₖ₋₁."""
+    x = np.maximum(x, 5.0)
+    out, ratio = (-1) ** n * _ERFC.erfcx(x), np.zeros_like(x)
+    for k in range(n + 20, 0, -1):
+        ratio = 2 * k / (2 * x + ratio)
+        if k <= n:
+            out *= ratio
+    return out
 
 
 def erfcx(input: Tensor, *, out: Tensor | None = None) -> Tensor:
