@@ -463,6 +463,15 @@ def test_gradients_of_windows_are_added_in_their_order(rng, shape, dim, size, st
     np.testing.assert_array_equal(x.grad.cpu().numpy(), expected)
 
 
+def test_vstack_of_vectors_is_that_of_their_rows():
+    a, b = torch.ones(3, requires_grad=True), torch.arange(3, dtype=torch.float64)
+    found = torch.vstack([a, b])
+    assert torch.equal(found, torch.vstack([a.unsqueeze(0), b.unsqueeze(0)]))
+    (found * torch.arange(1, 7).view(2, 3)).sum().backward()
+    assert a.grad.tolist() == [1, 2, 3]
+    assert found.grad_fn.name() == "CatBackward0"
+
+
 def test_swapdims_parts_of_given_sizes_and_shuffled_channels_are_numpys():
     x = np.arange(24.0).reshape(2, 4, 3)
     given = torch.tensor(x)

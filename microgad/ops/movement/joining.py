@@ -13,6 +13,7 @@ from ...backend.axes import at_axis, slice_along
 from ...errors import ArgumentError, DtypeError, GraphError, ShapeError
 from ...errors.wording import kind_of
 from ...function import Function
+from ...function.naming import with_torch_name
 from ...state import composite
 from ...type_aliases import Array, Tensor
 from ...updates import update
@@ -191,6 +192,10 @@ def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
+    tensors = _as_list(tensors, "vstack")
+    shapes = [t.array.shape for t in tensors]
+    if out is None and len(shapes[0]) == 1 and _all_equal(shapes):
+        return with_torch_name("Cat", Stack.apply(*tensors, axis=0))
     return _cat_reshaped(tensors, atleast_2d, 0, "vstack", out)
 
 
