@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microgad.ops.reduction import introsort, tie_breaking
+from microgad.ops.reduction import introsort, sorting, tie_breaking
 
 
 def killer(n):
@@ -81,3 +81,10 @@ def test_lines_with_few_equal_elements_are_ordered_as_by_all_partitions(rng, des
     x[3, 400] = x[3, 401]
     plain = [introsort.sort(line) for line in introsort.as_lines(-x if descending else x)]
     np.testing.assert_array_equal(tie_breaking.argsort(x, descending), plain)
+
+
+@pytest.mark.parametrize("n", [4, 16, 20])
+def test_the_mode_is_found_as_in_plain_python(rng, n):
+    lines = rows(rng, n, "int64")
+    found = sorting._index_of_mode(lines)
+    assert found.tolist() == [[introsort.mode(line)] for line in introsort.as_lines(lines)]

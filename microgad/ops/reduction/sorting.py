@@ -457,10 +457,11 @@ def _index_of_mode(lines: Array) -> Array:
     end = run.argmax(1, keepdims=True)
     if backend.is_gpu(lines):
         return _take_from_lines(_stable_argsort(lines), end)
-    equal = equal_or_both_nan(lines, _take_from_lines(values, end))
+    equal, astray = equal_or_both_nan(lines, _take_from_lines(values, end)), (lines != lines).any(1)
+    if lines.shape[1] <= introsort.INSERTION_MAX and not np.count_nonzero(astray):
+        return lines.shape[1] - 1 - equal[:, ::-1].argmax(1, keepdims=True)  # the last, as this sort is stable
     index, tied = equal.argmax(1, keepdims=True), equal.sum(1) > 1
     index = _resolve_ties(lines, index, tied, lambda x: tie_breaking.argsort_at(x, end[tied, 0])[:, None])
-    astray = (lines != lines).any(1)
     if np.count_nonzero(astray) * lines.shape[1] <= MAX_ASTRAY:
         index = _resolve_ties(lines, index, astray, tie_breaking.mode)
     return index
