@@ -25,6 +25,7 @@ from .unfold import channels_innermost, padded, windows
 MANY_TAPS, MANY_IN_TILES = 32, 64
 LONG_RUN = 8  # taps of stride 1 along an axis, at least, for which doubling is faster than a step for each tap
 FEW_CELLS = 1 << 13  # cells of all windows together, at most, for which it is faster, too
+MANY_STEPS = 8  # taps, at least, for which it is faster for three times as many cells
 MANY_CHANNELS = 16  # whose rows, where they lie innermost in memory, needn't be copied before arithmetic
 
 
@@ -59,7 +60,7 @@ def window_maxima(x: Array, window: Window) -> tuple[Array, Array]:
 
 def window_maxima_alone(x: Array, window: Window) -> Array:
     """Return the maxima of `window_maxima`. Without the offsets, those of large inputs take half the time."""
-    if any(_tiles_or_few(x, window)):
+    if _tiles_or_few(x, window)[0]:
         return window_maxima(x, window)[0]
     cells, out, first, last = _cells_and_room(x, window)
     for images, _ in batch_blocks(cells, 1, math.prod(cells.shape[1:]) // 2):
@@ -75,7 +76,8 @@ def _tiles_or_few(x: Array, window: Window) -> tuple[bool, bool]:
         return False, False  # under vmap it would go slice by slice
     taps = len(window.tap_offsets)
     tiles = window.tiled and taps >= (MANY_TAPS if window.whole else MANY_IN_TILES)
-    return tiles, backend.on_cpu(x) and taps * len(x) * x.shape[1] * math.prod(window.out) <= FEW_CELLS
+    most = FEW_CELLS * (3 if taps >= MANY_STEPS else 1)
+    return tiles, backend.on_cpu(x) and taps * len(x) * x.shape[1] * math.prod(window.out) <= most
 
 
 def _cells_and_room(x: Array, window: Window) -> tuple[Array, Array, int, bool]:
