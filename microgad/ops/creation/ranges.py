@@ -311,10 +311,10 @@ def _triangle(
     if result_dtype.kind != "i" or result_dtype.itemsize < 4:
         raise KindError(f"{op}: not implemented for {result_dtype}; int64 and int32 are there")
     upper, rows, offset = op == "triu_indices", np.arange(row), min(max(offset, -row), col)
-    edges = np.clip(rows + (offset + (not upper)), 0, col)  # the column at which each row begins, or ends
+    edges = np.minimum(np.maximum(rows + (offset + (not upper)), 0), col)  # the column at which a row begins, or ends
     lengths = col - edges if upper else edges
     ends = lengths.cumsum()
-    out = np.empty((2, lengths.sum()), result_dtype)
+    out = np.empty((2, ends[-1] if row else 0), result_dtype)
     out[0] = np.repeat(rows, lengths)
     out[1] = np.arange(out.shape[1])
     out[1] -= np.repeat(ends - col if upper else ends - lengths, lengths)
