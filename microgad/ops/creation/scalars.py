@@ -58,6 +58,8 @@ def _largest(dtype: np.dtype[Any]) -> float:
 
 def scale_factor(op: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """Return a Python number as a factor for values of a dtype: a bool for booleans, truncated to int for integers."""
+    if type(value) is int and value == 1 and dtype.kind != "b":
+        return value  # the default, which every dtype can hold
     value = checked_scalar(op, value, dtype)
     return bool(value) if dtype.kind == "b" else int(value) if dtype.kind in "iu" else value
 

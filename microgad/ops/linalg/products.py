@@ -369,12 +369,10 @@ def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 def _add_scaled(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
     """Return beta · input + alpha · product; for beta = 0, input's values are ignored."""
     beta, alpha = (scale_factor(op, x, product.array.dtype) for x in (beta, alpha))
-    shape = tuple(product.shape)
-    sizes = zip(input.shape[::-1], shape[::-1], strict=False)
-    if input.ndim > len(shape) or any(n not in (1, m) for n, m in sizes):
-        raise ShapeError(
-            f"{op}: input of shape {tuple(input.shape)} can't be expanded to the shape {shape} of the product"
-        )
+    given, shape = input.array.shape, product.array.shape
+    sizes = zip(given[::-1], shape[::-1], strict=False)
+    if given != shape and (len(given) > len(shape) or any(n not in (1, m) for n, m in sizes)):
+        raise ShapeError(f"{op}: input of shape {given} can't be expanded to the shape {shape} of the product")
     result = product if alpha == 1 else product * alpha
     if beta != 0:
         result = result + (input if beta == 1 else input * beta)
