@@ -270,16 +270,10 @@ def pairs():
                 yield p, q
 
 
-@cache
-def made_once(library, case, role):
-    """As `made`, for one of the two places of a pair."""
-    return made(library, case)
-
-
-def kl(library, p, q):
+def kl(made, library, p, q):
     """The divergence of two cases, and its gradients by their parameters."""
-    a, first = made_once(library, p, "p")
-    b, second = made_once(library, q, "q")
+    a, first = made(library, p, "p")
+    b, second = made(library, q, "q")
     result = library.distributions.kl_divergence(a, b)
     if p == "Uniform" and q.startswith("ContinuousBernoulli"):
         result = result[:1]  # PyTorch's is infinite for an interval that ends at 0
@@ -288,13 +282,12 @@ def kl(library, p, q):
 
 
 def test_kl_divergence_of_all_pairs():
-    compared = 0
+    compared, once = 0, cache(lambda library, case, place: made(library, case))
     for p, q in pairs():
-        mine, other = in_both(lambda library, p=p, q=q: kl(library, p, q))
+        mine, other = in_both(lambda library, p=p, q=q: kl(once, library, p, q))
         if isinstance(mine, tuple) and isinstance(other, tuple):
             compared += 1
-            # PyTorch's infinite results have p's shape
-            expected = other[0].expand(mine[0].shape) if other[0].isinf().all() else other[0]
+            expected = other[0].expand(mine[0].shape) if other[0].isinf().all() else other[0]  # which has p's shape
             close(mine[0], expected)
             for a, b in zip(mine[1] or (), other[1] or (), strict=True):
                 close(a, torch.where(b.isnan(), torch.from_numpy(a.numpy()), b), 1e-8, 1e-9)
