@@ -176,7 +176,7 @@ def test_workers_are_started_as_the_program_has_set_or_by_fork(method: str | Non
         if method is None:
             assert len(list(DataLoader(data, 6, num_workers=1))) == 2
         else:
-            with pytest.raises((AttributeError, pickle.PicklingError), match="pickle"):
+            with pytest.raises((AttributeError, pickle.PicklingError), match=r"pickle|local object"):
                 iter(DataLoader(data, 6, num_workers=1))
     finally:
         multiprocessing.set_start_method(before, force=True)

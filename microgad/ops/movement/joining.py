@@ -186,7 +186,9 @@ def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
 
 @composite
 def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
-    """Join Tensors one below the other: along the first dimension, vectors as rows. Source: torch.vstack.
+    """Join Tensors one below the other: along the first dimension, vectors as rows.
+
+    Raises RuntimeError if the other sizes differ, and for none, TypeError for what is no Tensor. Source: torch.vstack.
 
     >>> torch.vstack([torch.tensor([1, 2]), torch.tensor([3, 4])])
     tensor([[1, 2],
