@@ -10,6 +10,7 @@ import pytest
 import microgad as torch
 from microgad import nn
 from microgad.errors.arguments import type_check
+from microgad.errors.wording import kind_of
 
 
 @pytest.mark.parametrize(
@@ -244,3 +245,4 @@ def test_a_tensor_of_another_framework_is_named_with_its_module(call):
     theirs = type("Tensor", (), {"__module__": "elsewhere"})()  # as where one `import torch` of a program was forgotten
     with pytest.raises(TypeError, match=r"(not|got|is) elsewhere\.Tensor"):
         call(torch.ones(2, 2), theirs)
+    assert kind_of(torch.ones(1)) == "Tensor"

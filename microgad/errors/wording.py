@@ -131,7 +131,8 @@ def mismatch(a: int, b: int, dim: int) -> str:
 def kind_of(x: Any) -> str:
     """The name of an object's type; with its module where it is another framework's Tensor, which sounds like ours."""
     kind = type(x)
-    return f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ("Tensor", "Parameter") else kind.__name__
+    foreign = kind.__name__ in ("Tensor", "Parameter") and not hasattr(x, "array")
+    return f"{kind.__module__}.{kind.__name__}" if foreign else kind.__name__
 
 
 def plural(count: int, noun: str) -> str:

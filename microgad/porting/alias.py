@@ -307,16 +307,15 @@ def find_module(name: str) -> ModuleType | None:
     while above not in MODULES:
         above, _, last = above.rpartition(".")
         inside = f".{last}{inside}"
-    for found in (MODULES[above] + inside, f"microgad.porting.torch_modules.{name.removeprefix('torch.')}"):
-        try:
-            there = importlib.util.find_spec(found)
-        except ModuleNotFoundError:  # its parent doesn't exist
-            continue
-        if there is not None:
-            module = importlib.import_module(found)
-            lazy.define_getattr(vars(module))
-            return module
-    return None
+    try:
+        there = importlib.util.find_spec(MODULES[above] + inside)
+    except ModuleNotFoundError:  # its parent doesn't exist
+        return None
+    if there is None:
+        return None
+    module = importlib.import_module(MODULES[above] + inside)
+    lazy.define_getattr(vars(module))
+    return module
 
 
 class GuardedModule(ModuleType):
