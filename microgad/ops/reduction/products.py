@@ -74,7 +74,7 @@ def product(x: Array, axis: Any, keepdims: bool) -> Array:
     Long rows are first cut into equal parts, which are multiplied elementwise: up to 10 × as fast in NumPy.
     """
     n, plain = x.size if axis is None else x.shape[axis], type(x) is np.ndarray and x.dtype.kind in "fc"
-    if plain and axis is None and n >= MANY and not x.flags.c_contiguous:
+    if plain and axis is None and n >= MANY and not x.flags.c_contiguous and 0 not in x.strides:
         x = layouts.contiguous(x.transpose(outermost_first(x.strides)))
     if plain and axis is not None and x.dtype.char in "fF" and _has_many_rows(x, axis):
         rows = fast_numpy.moveaxis(x, axis, -1)
