@@ -12,10 +12,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
+
+LIMIT = 240  # seconds, after which a process that hangs is killed, so that its test fails. The slowest takes ten
 
 # Imports microgad, and forks for each command that it reads from stdin. The child runs the command to its regular end.
-SERVER = """
-import json, os, runpy, sys
+SERVER = f"""
+import json, os, runpy, signal, sys
 import microgad.graph.__main__, microgad.nn.modules.torch_names, microgad.porting.run
 del sys.modules["microgad.graph.__main__"]
 commands, codes = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
@@ -23,6 +26,7 @@ for line in commands:
     module, arguments, folder, files = json.loads(line)
     child = os.fork()
     if child == 0:
+        signal.alarm({LIMIT})
         os.chdir(folder)
         for number, file in enumerate(files):
             os.dup2(os.open(file, os.O_RDWR | os.O_CREAT), number)
@@ -33,9 +37,18 @@ for line in commands:
 """
 
 
-def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process of its own."""
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder)
+def run(
+    *arguments: str, folder: Path | None = None, timeout: float = LIMIT, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own, with options of `subprocess.run`."""
+    options |= {"capture_output": True, "text": True, "cwd": folder, "timeout": timeout}
+    return subprocess.run([sys.executable, *arguments], **options)
+
+
+def start(program: str, *arguments: Any, **options: Any) -> subprocess.Popen[str]:
+    """Start a Python program in a process of its own, with options of `subprocess.Popen`."""
+    program = f"import signal\nsignal.alarm({LIMIT})\n{program}"
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], text=True, stdout=PIPE, **options)
 
 
 def output_of(code: str, *options: str, folder: Path | None = None) -> str:

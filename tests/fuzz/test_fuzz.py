@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import LIMIT, run  # audit hooks can't be removed from this process
 
 pytestmark = [
     pytest.mark.host("broken files: nothing of a device"),
@@ -15,14 +16,9 @@ pytestmark = [
 HERE = Path(__file__).parents[2]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process of its own, since its audit hooks can't be removed."""
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=HERE)
-
-
 def test_broken_files_are_loaded_or_refused(request: pytest.FixtureRequest) -> None:
     count = 100_000 if request.config.getoption("--thorough") else 5_000
-    done = run("-m", "tests.fuzz", "--count", str(count))
+    done = run("-m", "tests.fuzz", "--count", str(count), folder=HERE, timeout=LIMIT * count / 5_000)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{count} files" in done.stdout
     for line in done.stdout.splitlines()[:-1]:  # some are loaded and some refused, as mutations are near the formats
@@ -61,7 +57,7 @@ for body in {list(VIOLATIONS)}:
 
 
 def test_violations_of_a_reader_are_noticed() -> None:
-    done = run("-c", VIOLATING)
+    done = run("-c", VIOLATING, folder=HERE)
     found = done.stdout.splitlines()
     assert len(found) == len(VIOLATIONS), done.stderr
     for (body, message), line in zip(VIOLATIONS.items(), found, strict=True):
@@ -114,5 +110,5 @@ for number in [*range({first}, 6000), *range({first})]:
 def test_a_reader_without_one_of_its_checks_is_noticed(check: str) -> None:
     kind, module, old, new, message, first = CHECKS[check]
     code = WITHOUT.format(kind=kind, module=module, old=old, new=new, first=first, memory="bomb" in check)
-    done = run("-c", code)
+    done = run("-c", code, folder=HERE)
     assert message in done.stdout, done.stdout + done.stderr

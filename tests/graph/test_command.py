@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +12,7 @@ from microgad.graph.__main__ import main
 from microgad.graph.debugging import CostHook
 from microgad.graph.recording.first_backward import backward_subgraph
 
+from ..processes import run as run_python
 from ..processes import run_module
 
 PROGRAM = """
@@ -182,9 +181,7 @@ print("end")
 
 
 def python(**environment):
-    return subprocess.run(
-        [sys.executable, "-c", CODE], capture_output=True, text=True, check=False, env=os.environ | environment
-    )
+    return run_python("-c", CODE, env=os.environ | environment)
 
 
 def test_debug_prints_a_table_when_the_program_ends():

@@ -187,8 +187,7 @@ def test_program_knows_its_file_in_every_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/dev/stdin", "-"])
 def test_program_is_read_from_a_pipe(name: str) -> None:
     program = "import sys, torch\nprint(torch.ones(1), sys.argv, globals().get('__file__'))"
-    command = [sys.executable, "-m", "microgad", name, "x"]
-    result = subprocess.run(command, input=program, capture_output=True, text=True)
+    result = run("-m", "microgad", name, "x", input=program)
     file = None if name == "-" else name
     assert result.stdout == f"tensor([1.]) ['{name}', 'x'] {file}\n", result.stderr
 

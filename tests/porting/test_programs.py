@@ -12,6 +12,8 @@ from subprocess import PIPE
 
 import pytest
 
+from ..processes import LIMIT
+
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pytorch").glob("*.py"))
 PROGRAMS = [*EXAMPLES, *sorted((Path(__file__).parent / "programs").glob("*.py"))]  # these cover more and explain less
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?")
@@ -20,13 +22,14 @@ NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?")
 # Imports a library once and forks for each program that it reads from stdin. The child ends by os._exit, because a
 # regular exit of PyTorch takes more than a second, and most programs less than a tenth.
 RUNNER = """
-import os, runpy, sys, traceback, warnings
+import os, runpy, signal, sys, traceback, warnings
 {imports}
 warnings.simplefilter("ignore")
 for line in sys.stdin:
     program, output = line.rstrip().split("\\t")
     child = os.fork()
     if child == 0:
+        signal.alarm({limit})
         sys.stdout = sys.stderr = open(output, "w")
         sys.argv, sys.path[0] = [program], os.path.dirname(program)
         code = 1
@@ -47,7 +50,7 @@ OURS = "import microgad; microgad.as_torch(); import torch.nn, torch.optim, torc
 @contextlib.contextmanager
 def runner(imports: str, folder: Path) -> Iterator[Callable[[Path], str]]:
     """A function that runs a program after `imports` and returns its output."""
-    command = [sys.executable, "-c", RUNNER.format(imports=imports)]
+    command = [sys.executable, "-c", RUNNER.format(imports=imports, limit=LIMIT)]
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout

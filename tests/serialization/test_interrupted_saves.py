@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 
 import microgad as torch
 
-from ..processes import alive, gone, run
+from ..processes import alive, gone, run, start
 
 pytestmark = [
     pytest.mark.host("other processes"),
@@ -70,7 +69,7 @@ class Writer:
     """Saves numbered states in a process of its own, which a process forks that has imported microgad."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        self.pid, self.parent = 0, start(PROGRAM.format(size=SIZE, save=SAVES[kind]), path)
+        self.pid, self.parent = 0, start(PROGRAM.format(size=SIZE, save=SAVES[kind]), path, stdin=PIPE)
 
     def __enter__(self) -> Writer:
         return self
@@ -97,11 +96,6 @@ class Writer:
         line = self.parent.stdout.readline().strip()
         assert line, "ended by itself"
         return line
-
-
-def start(program: str, *arguments: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def unfinished(folder: Path) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
+from .. import processes
 
 CONSUMER = Path(__file__).parents[1] / "consumer"
 FEW = """
@@ -31,8 +32,8 @@ def run(tmp_path):
     (home / "conftest.py").write_text(FEW)  # .ci/run runs it as it is
 
     def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
-        return subprocess.run(command, cwd=home, env=os.environ | environment, capture_output=True, text=True)
+        options = ("-m", "pytest", "-p", "no:cacheprovider", *options)
+        return processes.run(*options, folder=home, env=os.environ | environment)
 
     return run
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import hypothesis
 import pytest
 from hypothesis import find, given, settings
@@ -14,12 +11,14 @@ import microgad as torch
 from microgad import nn
 from microgad.testing.plugins.hypothesis_plugin import STRATEGIES
 
+from ..processes import run
+
 LAYERS = [cls for cls in vars(nn).values() if isinstance(cls, type) and issubclass(cls, nn.Module)]
 
 
 def fresh(code: str, **environment: str) -> str:
     """What the code prints in a new process."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = run("-c", code, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import pytest
 
 from microgad.testing.findings.html_report import WRONG
+
+from .. import processes
 
 pytest_plugins = ["pytester"]
 
@@ -327,4 +327,4 @@ def test_a_run_without_gradchecks_imports_neither_microgad_nor_numpy(run):
     )
     result.assert_outcomes(passed=1, failed=1)
     code = "import sys, _microgad_pytest; print('numpy' in sys.modules, 'microgad' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
+    assert processes.output_of(code) == "False False\n"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from microgad.training import CheckpointError, EarlyStopping, checkpoint, fit
 from microgad.training.environment import differences
 from microgad.training.run_settings import run_settings
 from microgad.utils.data import DataLoader
+
+from ..processes import start
 
 
 class Interrupted(Exception):
@@ -167,9 +169,7 @@ print(json.dumps([weights, [{k: v for k, v in row.items() if k != "seconds"} for
 
 
 def start_program(path, kill_at=0, moment="never"):
-    command = [sys.executable, "-c", PROGRAM, str(path), str(kill_at), moment]
-    here = Path(torch.__file__).parents[1]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=here)
+    return start(PROGRAM, path, kill_at, moment, stderr=PIPE, cwd=Path(torch.__file__).parents[1])
 
 
 @pytest.mark.host("processes of their own")

@@ -8,7 +8,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from microgad.utils.data import DataLoader, IterableDataset, TensorDataset, get_
 from microgad.utils.data.multiprocess import _MultiProcessingDataLoaderIter
 from microgad.utils.data.transfer import LARGE, SHARED, receive, send
 
-from ..processes import alive, gone
+from ..processes import alive, gone, start
 
 pytestmark = [
     pytest.mark.host("processes of its own, which share no GPU"),
@@ -336,13 +335,9 @@ for batch in DataLoader(Slow(), 4, num_workers=2):
 
 @pytest.mark.parametrize("kill_signal", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("busy", ["0.05", "1000"])
-def test_workers_end_when_the_program_is_killed(kill_signal: int, busy: str, tmp_path: Path) -> None:
+def test_workers_end_when_the_program_is_killed(kill_signal: int, busy: str) -> None:
     """SIGINT goes to all processes, as Ctrl-C does; the workers may be busy or asleep."""
-    file = tmp_path / "program.py"
-    file.write_text(PROGRAM)
-    program = subprocess.Popen(
-        [sys.executable, str(file), busy], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    program = start(PROGRAM, busy, stderr=subprocess.DEVNULL, start_new_session=True)
     assert program.stdout is not None
     seen = {int(program.stdout.readline()) for _ in range(2)}
     if kill_signal == signal.SIGINT:
