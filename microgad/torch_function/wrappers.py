@@ -249,13 +249,20 @@ def _replace_references(module: Any, kept: set[int]) -> None:
                 plain = member.__func__ if type(member) is staticmethod else member
                 if id(plain) in _wrappers:
                     setattr(value, name, _wrapper_of(plain) if plain is member else staticmethod(_wrapper_of(plain)))
-                _replace_inside(plain)
-        elif id(value) not in kept and (type(value) is not FunctionType or value.__module__ == module.__name__):
+                if type(plain) in _HOLDERS:
+                    _replace_inside(plain)
+        elif type(value) is FunctionType:
+            if value.__module__ == module.__name__:
+                _replace_inside(value)
+        elif type(value) in _HOLDERS and id(value) not in kept:
             _replace_inside(value)
 
 
 def _wrapper_of(value: Any) -> Any:
     return _wrappers.get(id(value), [value])[0]
+
+
+_HOLDERS = {FunctionType, dict, set, list}  # asked for before each call of `_replace_inside`: most values are others
 
 
 def _replace_inside(x: Any, depth: int = 2) -> None:
@@ -264,8 +271,8 @@ def _replace_inside(x: Any, depth: int = 2) -> None:
     One that is torch.add and Tensor.add becomes two keys of a dict, or items of a set.
     """
     if type(x) is FunctionType:
-        if not _wrappers.keys().isdisjoint(map(id, x.__defaults__ or ())):
-            x.__defaults__ = tuple(map(_wrapper_of, x.__defaults__ or ()))
+        if x.__defaults__ and not _wrappers.keys().isdisjoint(map(id, x.__defaults__)):
+            x.__defaults__ = tuple(map(_wrapper_of, x.__defaults__))
         x = x.__kwdefaults__
     if depth == 0 or type(x) not in (dict, set, list) or len(x) > 10_000:  # a larger one holds data
         return
@@ -277,7 +284,7 @@ def _replace_inside(x: Any, depth: int = 2) -> None:
     for place, value in [] if type(x) is set else list(x.items() if type(x) is dict else enumerate(x)):
         if id(value) in _wrappers:
             x[place] = _wrapper_of(value)
-        else:
+        elif type(value) in _HOLDERS:
             _replace_inside(value, depth - 1)
 
 
