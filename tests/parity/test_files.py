@@ -318,6 +318,7 @@ def subclass(lib, monkeypatch):
     return kind
 
 
+@pytest.mark.torch_function  # else each removes the wrappers that the one before it installed
 @pytest.mark.parametrize("zip_format", [True, False])
 @pytest.mark.parametrize("safe", [True, False])
 @pytest.mark.parametrize(("writer", "reader"), [(torch, microgad), (microgad, torch), (microgad, microgad)])
@@ -340,6 +341,7 @@ def test_subclasses_of_tensor_are_restored(writer, reader, safe, zip_format, mon
         reader.load(saved(writer, subclass(writer, monkeypatch)(1)))
 
 
+@pytest.mark.torch_function
 @pytest.mark.parametrize("lib", [torch, microgad])
 def test_the_class_of_a_module_s_tensors_and_of_parameters(lib, monkeypatch):
     layer = lib.nn.Linear(1, 1)
