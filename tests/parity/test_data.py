@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 
 Point = namedtuple("Point", "x y")
 LIBRARIES = (microgad, torch)
+ignore_few_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 
 class Tagged(list[Any]):
@@ -114,6 +115,7 @@ def test_first_batch_of_two_iterators() -> None:
     assert (first[2], second[2]) == ([3, 4, 5, 1, 2, 0], [3, 2, 4, 0, 5, 1])
 
 
+@ignore_few_cores
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loaders_that_repeat_their_samplers(workers: int) -> None:
     """Programs that preserve the workers replace the sampler by an endless one, in these two ways."""
@@ -253,9 +255,6 @@ class Squares:
         info = self.lib.utils.data.get_worker_info()
         drawn = self.lib.rand(2), np.random.rand(), random.random()  # noqa: NPY002
         return i, self.lib.full((3,), float(i * i)), drawn, (info.id, info.num_workers, info.seed % 2**31)
-
-
-ignore_few_cores = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 
 @ignore_few_cores

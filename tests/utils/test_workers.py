@@ -26,6 +26,7 @@ from ..processes import alive, gone, start
 pytestmark = [
     pytest.mark.host("processes of its own, which share no GPU"),
     pytest.mark.skipif(not SHARED, reason="signals and /proc as Linux has them"),
+    pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),  # on a machine with one core
 ]
 
 
