@@ -6,12 +6,14 @@ import re
 from contextlib import nullcontext
 from dataclasses import replace
 from types import FunctionType
+from unittest.mock import patch
 
 import pytest
 
 import microgad as torch
 from microgad.ops.elementwise import Neg
 
+from . import judge
 from .__main__ import reach
 from .collection import THOROUGH, chosen, faults_at
 from .fault import Fault
@@ -92,3 +94,14 @@ def test_each_mutant_of_a_function_has_one_change():
 
 def test_a_fault_that_changes_nothing_is_not_real():
     assert real(Fault("none", "", "", nullcontext, entries_of(Neg)), FEW) == ""
+
+
+def test_a_fault_that_hangs_the_library_is_caught(monkeypatch):
+    """The example hangs again when hypothesis runs it again."""
+
+    def hang(*_):
+        while True:
+            pass
+
+    monkeypatch.setattr(judge, "TIME_LIMIT", 0.5)
+    assert caught(Fault("hangs", "", "", lambda: patch.object(Neg, "forward", hang), entries_of(Neg)[:1])) is not None
