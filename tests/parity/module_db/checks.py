@@ -87,9 +87,8 @@ class LayerChecks:
             for dtype in dtypes:
                 for training in (True, False) if info.train_and_eval_differ else (True,):
                     samples = self.samples(info, dtype, training)
-                    if dtype == dtypes[0]:  # settings don't depend on it
-                        yield from (check("repr", printed, sample) for sample in samples)
-                        yield from (check("attributes", attributes, sample) for sample in samples)
+                    if dtype == dtypes[0] or self.max_samples is None:
+                        yield from self.made(dtype, samples)
                     yield from self.called(info, dtype, samples)
                     yield from self.errors(info, dtype, training)
 
@@ -105,17 +104,23 @@ class LayerChecks:
         except Different as error:
             yield Failure("arguments", str(error))
 
-    def called(self, info: Any, dtype: str, samples: list[Sample]) -> Iterator[Check]:
-        few = spread(samples, self.fewer_samples)
+    def made(self, dtype: str, samples: list[Sample]) -> Iterator[Check]:
+        """The checks that depend on the dtype little or not at all: the results' dtypes are checked in each."""
         for sample in samples:
+            yield check("repr", printed, sample)
+            yield check("attributes", attributes, sample)
             if self.name not in NORMAL or dtype == "float32":
                 yield check(f"state {dtype}", state, sample, call=Built)
+        for sample in spread(samples, self.fewer_samples):
+            with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
+                yield check(f"forward {dtype} noncontiguous", run, sample.noncontiguous())
+
+    def called(self, info: Any, dtype: str, samples: list[Sample]) -> Iterator[Check]:
+        for sample in samples:
             yield check(f"forward {dtype}", run, sample)
             if dtype in ("float64", "complex128"):
                 yield check(f"gradient {dtype}", gradient, sample, requires_grad=True)
-        for sample in few:
-            with contextlib.suppress(Exception):  # torch can't copy a sample that holds no Tensor
-                yield check(f"forward {dtype} noncontiguous", run, sample.noncontiguous())
+        for sample in spread(samples, self.fewer_samples):
             if dtype in STORED:
                 yield check(f"copies {dtype}", copied, sample)
                 yield StateExchange(f"state_dict {dtype}", called, (called, called), sample)

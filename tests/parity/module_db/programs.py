@@ -39,6 +39,13 @@ class Sample:
         arguments = None if args is None else SampleInput(None, args=tuple(args.args), kwargs=dict(args.kwargs))
         return cls(module, inputs.constructor_input, arguments, dtype, training, inputs.desc)
 
+    @functools.cached_property
+    def settings(self) -> list[str]:
+        """The names of the settings that torch's layer has as attributes."""
+        module = Built(self, Copies()).module
+        names = [name for name, value in vars(module).items() if not name.startswith("_") and isinstance(value, PLAIN)]
+        return sorted({*names, *getattr(module, "__constants__", ())})
+
     def noncontiguous(self) -> Sample:
         """The same with noncontiguous arguments of forward."""
         return replace(self, arguments=self.arguments and self.arguments.noncontiguous())
@@ -120,18 +127,11 @@ def printed(f: Any, call: Built) -> Any:
 
 def attributes(f: Any, call: Built) -> Any:
     """The layer's settings, by their names in torch."""
-    return {name: comparable(getattr(call.module, name)) for name in settings(call.sample)}
+    return {name: comparable(getattr(call.module, name)) for name in call.sample.settings}
 
 
 def comparable(value: Any) -> Any:
     return value if isinstance(value, PLAIN) else type(value).__name__
-
-
-def settings(sample: Sample) -> list[str]:
-    """The names of the settings that torch's layer has as attributes."""
-    module = Built(sample, Copies()).module
-    names = [name for name, value in vars(module).items() if not name.startswith("_") and isinstance(value, PLAIN)]
-    return sorted({*names, *getattr(module, "__constants__", ())})
 
 
 def run(f: Any, call: Built) -> Any:

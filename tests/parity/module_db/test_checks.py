@@ -60,7 +60,7 @@ def wrong_on_noncontiguous_memory(self, input):
 
 FAULTS = [
     ("Linear", "__init__", draws_one_more_number, "state float32"),
-    ("Linear", "__init__", registers_in_another_order, "state float64"),
+    ("Linear", "__init__", registers_in_another_order, "state float32"),
     ("Linear", "__init__", ignores_dtype_argument, "factory"),
     ("Linear", "__init__", swaps_dtype_and_device, "arguments"),
     ("Linear", "__init__", without_a_setting, "attributes"),
@@ -71,7 +71,7 @@ FAULTS = [
     ("Linear", "forward", lambda self, input: linear(self, input.detach()), "gradient float64"),
     ("Linear", "forward", computes_with_its_first_weight, "gradient float64"),
     ("Linear", "forward", writes_its_input, "forward float64"),
-    ("Linear", "forward", wrong_on_noncontiguous_memory, "forward float64 noncontiguous"),
+    ("Linear", "forward", wrong_on_noncontiguous_memory, "forward float32 noncontiguous"),
     ("Linear", "__deepcopy__", lambda self, memo: self, "copies float64"),
     ("Linear", "_load_from_state_dict", lambda self, *args: None, "state_dict float64"),
     ("BatchNorm2d", "forward", lambda self, x: nn.functional.batch_norm(x, None, None, self.weight, self.bias, True),
