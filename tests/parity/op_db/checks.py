@@ -26,8 +26,8 @@ from .swap import Copies, Swapped, Unsupported, microgad_function, swapped_funct
 
 DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "bool")
 REFERENCE = ("float32", "float64", "int64")  # dtypes of the reference inputs, which have extreme values and more shapes
-SAMPLES = 8  # for an op and a dtype; each dtype has others
-FEWER_SAMPLES = 4  # for its second derivatives, and for each other form of the call
+SAMPLES = 8  # for an op and float32 or float64; each dtype has others
+FEWER_SAMPLES = 4  # for its second derivatives, for each other form of the call, and of other dtypes
 SAME_CLASS = "the class of torch's error"  # a value of Check.raises
 T = TypeVar("T")
 LARGE = 1000  # the most elements that a Tensor of the reference inputs may have
@@ -148,7 +148,8 @@ class OpChecks:
     def derivatives(self, dtype: str, functions: Any, samples: list[SampleInput]) -> Iterator[Check]:
         for sample in samples:
             yield Check(f"gradient {dtype}", gradient, functions, sample, requires_grad=True)
-        for sample in spread(samples, self.fewer_samples):
+        few = self.fewer_samples if dtype == "float64" else self.fewer_samples and self.fewer_samples // 2
+        for sample in spread(samples, few):
             noncontiguous = sample.noncontiguous()
             yield Check(f"gradient {dtype} noncontiguous", gradient, functions, noncontiguous, requires_grad=True)
             if self.op.supports_gradgrad:
@@ -239,7 +240,7 @@ class OpChecks:
             samples = [sample for sample in samples if fits(sample, HUGE)]
         if source is self.op.reference_inputs_func:
             samples.sort(key=is_finite)  # the first one, which is always chosen, has infinities if any has
-        return seeded_choice(samples, self.max_samples, dtype)
+        return seeded_choice(samples, self.max_samples if dtype in REFERENCE else self.fewer_samples, dtype)
 
 
 def first_failures(
