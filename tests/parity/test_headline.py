@@ -43,7 +43,7 @@ def experiment(library: Any, dropout: float, seed: int, steps: int) -> tuple[lis
     return start, losses, order
 
 
-@pytest.mark.parametrize(("dropout", "seed", "steps"), [(0.5, 2024, 100), (0.0, 0, 30)])
+@pytest.mark.parametrize(("dropout", "seed", "steps"), [(0.5, 2024, 50), (0.0, 0, 10)])  # an epoch: 47
 def test_first_losses_are_torchs(dropout: float, seed: int, steps: int) -> None:
     theirs, ours = (experiment(library, dropout, seed, steps) for library in (torch, microgad))
     for a, b in zip(theirs[0], ours[0], strict=True):
