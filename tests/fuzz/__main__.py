@@ -20,10 +20,10 @@ def run(
     kinds: list[str], seed: int, begin: int, end: int, step: int = 1, seconds: float = float("inf")
 ) -> Counter[str]:
     """Read the files with the numbers begin, begin + step, ..., and count them, those loaded, and the problems."""
+    first = [(kind, broken_file(kind, seed + 1, number)) for kind in kinds for number in range(200)]
     watch, tally = Watch(), Counter[str]()
-    for kind in kinds:  # imports what readers import only when needed
-        for number in range(200):
-            _quietly(watch, kind, broken_file(kind, seed + 1, number))
+    for kind, content in first:  # imports what readers import only when needed
+        _quietly(watch, kind, content)
     started = time.monotonic()
     for count, number in enumerate(range(begin, end, step)):
         if count % 1000 == 0:

@@ -359,13 +359,18 @@ def idx(rng: Random) -> bytes:
     return result * 2 if packed and kind == 5 else result
 
 
+def model(rng: Random) -> bytes:
+    """An ONNX model with some of its parts changed."""
+    from .graphs import graph  # takes a second, as it imports onnx
+
+    return graph(rng)
+
+
 KINDS: dict[str, Callable[[Random], bytes]] = {
     "zip": archive, "stream": stream, "tar": tar, "safetensors": table, "npz": npz, "idx": idx,
 }  # fmt: skip
 if importlib.util.find_spec("onnx"):
-    from .graphs import graph
-
-    KINDS["onnx"] = graph
+    KINDS["onnx"] = model
 
 
 @cache
