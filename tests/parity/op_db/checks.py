@@ -26,7 +26,7 @@ from .swap import Copies, Swapped, Unsupported, microgad_function, swapped_funct
 
 DTYPES = ("float32", "float64", "complex64", "complex128", "int64", "bool")
 REFERENCE = ("float32", "float64", "int64")  # dtypes of the reference inputs, which have extreme values and more shapes
-SAMPLES = 8  # for an op and float32 or float64; each dtype has others
+SAMPLES = 8  # for an op and a dtype of REFERENCE; each has others
 FEWER_SAMPLES = 4  # for its second derivatives, for each other form of the call, and of other dtypes
 SAME_CLASS = "the class of torch's error"  # a value of Check.raises
 T = TypeVar("T")
