@@ -195,9 +195,12 @@ def test_other_samplers_draw_as_pytorchs(weights: Any, count: int, replacement: 
 
     def program(lib: Any, data: Any) -> Any:
         weighted = data.WeightedRandomSampler(weights, count, replacement)
+        leaf, generator = lib.tensor(weights, requires_grad=True), lib.Generator().manual_seed(4)
+        own = data.WeightedRandomSampler(leaf, count, replacement, generator)
         subset = data.SubsetRandomSampler([3 * i for i in range(count)], lib.Generator().manual_seed(2))
         batches = data.BatchSampler(subset, 4, drop_last)
-        seen = [list(weighted), list(weighted), list(subset), list(data.SubsetRandomSampler(weights)), list(batches)]
+        samplers = [weighted, own, weighted, subset, data.SubsetRandomSampler(weights), batches]
+        seen = [list(sampler) for sampler in samplers]
         return [*seen, len(weighted), len(subset), len(batches)]
 
     check_same(program)
@@ -213,7 +216,7 @@ def test_random_splits_are_pytorchs(n: int, parts: Any, own_generator: bool) -> 
         fractions = [part / sum(parts) for part in parts]
         halves = data.random_split(range(n), [n // 2, n - n // 2], **generator)
         shares = data.random_split(range(n), fractions, **generator) if sum(fractions) <= 1 else []
-        return [list(part) for part in [*halves, *shares]]
+        return [list(part) for part in [*halves, *shares, *data.random_split([], [])]]
 
     check_same(program)
 
@@ -224,8 +227,9 @@ def test_distributed_samplers_are_pytorchs(n: int, replicas: int, shuffle: bool,
         seen = []
         for rank in range(replicas):
             sampler = data.DistributedSampler(range(n), replicas, rank, shuffle, 5, drop_last)
+            first = list(sampler)
             sampler.set_epoch(epoch)
-            seen.append((list(sampler), len(sampler), sampler.total_size))
+            seen.append((first, list(sampler), len(sampler), sampler.total_size))
         return seen
 
     check_same(program)
@@ -355,6 +359,7 @@ ERRORS: list[Any] = [
     lambda lib, data: list(data.WeightedRandomSampler([1.0], 2, False)),
     lambda lib, data: data.random_split([1, 2], [1, 2]),
     lambda lib, data: data.random_split([1, 2], [1.5, -0.5]),
+    lambda lib, data: data.random_split([1, 2], [1.0, 1e-15]),
     lambda lib, data: data.random_split([], [0.5, 0.4]),
     lambda lib, data: len(data.TensorDataset()),
     lambda lib, data: data.TensorDataset(lib.ones(2), lib.ones(3)),
@@ -447,6 +452,7 @@ def test_warnings_of_too_many_samples_and_workers() -> None:
         workers = data.DataLoader(
             loader.dataset, batch_size=None, num_workers=1, persistent_workers=True, multiprocessing_context="fork"
         )
+        assert (loader.prefetch_factor, workers.prefetch_factor) == (None, 2)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of a fork beside other threads

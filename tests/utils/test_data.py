@@ -273,6 +273,7 @@ class Stream(IterableDataset[int]):
         (lambda: default_collate([[1], [1, 2]]), RuntimeError, r"equal size, but the sizes are \[1, 2\]"),
         (lambda: default_collate([{1}]), TypeError, "numpy arrays, numbers, dicts or lists; found <class 'set'>"),
         (lambda: DataLoader([1], num_workers=-1), ValueError, "num_workers option should be non-negative, but got -1"),
+        (lambda: DistributedSampler([1], 2), RuntimeError, "num_replicas and rank to be given"),
         (lambda: DataLoader([1], num_workers=1, prefetch_factor=0), ValueError, "should be at least 1, but got 0"),
     ],
 )
