@@ -80,3 +80,36 @@ def test_expand_of_subclasses():
             yield outcome(lambda: tuple(make().expand((3, 2)).batch_shape))  # noqa: B023
 
     assert list(facts(microgad)) == list(facts(torch))
+
+
+def test_edges_of_divergences_and_transforms():
+    def found(library):
+        d, t = library.distributions, library.distributions.transforms
+
+        def x(*values):
+            return library.tensor(values, dtype=library.float64)
+
+        rows, extremes = x(0.3, 0.2, 0.1, 0.5, 0.6, 0.4).reshape(2, 3), x(-800.0, 100.0)
+        parts = [t.ExpTransform(), t.IndependentTransform(t.TanhTransform(), 1)]
+        beside, below = t.CatTransform(parts, -1, [1, 2]), t.CatTransform(parts, 0, [1, 1])
+        mirrored = d.TransformedDistribution(d.Uniform(0.0, 1.0), [t.AffineTransform(x(0, 0), x(2, -2))])
+        yield d.kl_divergence(d.Bernoulli(x(0.0, 0.3, 1.0, 0.3)), d.Bernoulli(x(1.0, 1.0, 1.0, 0.0)))
+        yield d.kl_divergence(d.Pareto(x(1.0), x(0.5)), d.Exponential(x(1.0)))
+        yield d.biject_to(d.constraints.interval(-1.0, 2.0))(extremes)
+        yield from (t.SigmoidTransform()(extremes).logit(), t.StickBreakingTransform()(extremes).logit())
+        yield library.tensor([t.AffineTransform(0.0, scale).sign for scale in (1.5, 0.0, -1.5, 0.5, -0.5)])
+        yield from (beside.log_abs_det_jacobian(rows, beside(rows)), below.log_abs_det_jacobian(rows, below(rows)))
+        yield mirrored.cdf(x(0.5, -0.5))
+
+    for a, b in zip(found(microgad), found(torch), strict=True):
+        close(a, b)
+
+
+def test_supports_and_too_few_dimensions():
+    def found(library):
+        d, t = library.distributions, library.distributions.transforms
+        normal, vectors = d.Normal(0.0, 1.0), t.IndependentTransform(t.ExpTransform(), 1)
+        yield from (repr(d.TransformedDistribution(normal, each).support) for each in ([], [t.ExpTransform()]))
+        yield from (outcome(lambda: run(library.ones(()))) for run in (vectors, vectors.inv))  # noqa: B023
+
+    assert list(found(microgad)) == list(found(torch))
