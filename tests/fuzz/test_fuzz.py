@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import LIMIT, run  # audit hooks can't be removed from this process
+from tests.processes import LIMIT, run  # new processes, since audit hooks can't be removed from this one
 
 pytestmark = [
     pytest.mark.host("broken files: nothing of a device"),
