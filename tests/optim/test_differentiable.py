@@ -13,7 +13,8 @@ OPTIONS = {
     "RMSprop": [{}, {"momentum": 0.5, "centered": True}],
     "Adagrad": [{"lr_decay": 0.1, "initial_accumulator_value": 0.1}],
     "Adadelta": [{"weight_decay": 0.1}], "Adamax": [{}], "NAdam": [{}], "RAdam": [{}, {"weight_decay": 0.1}],
-    "ASGD": [{}, {"lambd": 0.1, "t0": 2, "weight_decay": 0.1}], "Rprop": [{}, {"maximize": True}],
+    "ASGD": [{}, {"lambd": 0.1, "t0": 2, "weight_decay": 0.1}],
+    "Rprop": [{}, {"maximize": True, "step_sizes": (0.07, 0.13)}],
 }  # fmt: skip
 CASES = [(name, options) for name, several in OPTIONS.items() for options in several]
 TORCH_CASES = [(name, options) for name, options in CASES if name != "SGD" or not options]
@@ -61,13 +62,13 @@ def test_differentiable_steps_give_the_same_values(name, options):
     x = p * 1
     recorded = getattr(microgad.optim, name)([x], lr=0.1, differentiable=True, **options)
     plain = getattr(microgad.optim, name)([q], lr=0.1, **options)
-    for i in range(5):
-        x.grad = q.grad = microgad.tensor([1.0, -0.3 * i], dtype=microgad.float64)
+    for i in range(7):  # signs change, and RAdam's steps are rectified from the sixth on
+        x.grad = q.grad = microgad.tensor([1.0 if i % 4 < 2 else -0.5, -0.3 * i], dtype=microgad.float64)
         recorded.step()
         plain.step()
-    np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-12, 1e-12)
-    for key, value in plain.state[q].items():
-        microgad.testing.assert_close(recorded.state[x][key], value, check_dtype=False, msg=key)
+        np.testing.assert_allclose(x.detach().array, q.detach().array, 1e-12, 1e-12)
+        for key, value in plain.state[q].items():
+            microgad.testing.assert_close(recorded.state[x][key], value, check_dtype=False, msg=key)
 
 
 def test_writes_into_a_gradient_leave_the_momentum_alone():
