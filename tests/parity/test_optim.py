@@ -102,7 +102,7 @@ def test_each_library_continues_from_the_others_state_dict(name: str, options: A
 def test_large_and_transposed_parameters(name: str, transposed: Any) -> None:
     """Parameters larger than a chunk, and other strides than those of the gradient."""
     random = np.random.default_rng(0)
-    values, grad = random.standard_normal((2, 300, 300)).astype(np.float32)
+    values, grad = random.standard_normal((2, 363, 363)).astype(np.float32)  # a chunk has 131,072 elements
     p, q = microgad.from_numpy(values.copy()), to_torch(values)
     grads = microgad.from_numpy(grad), to_torch(grad)
     if "p" in transposed:
