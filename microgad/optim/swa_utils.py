@@ -103,10 +103,7 @@ def get_swa_multi_avg_fn() -> MultiAvgFn:
         weight = 1 / (num_averaged + 1)
         weight = weight.item() if isinstance(weight, Tensor) else weight
         for average, current in zip(averaged_param_list, current_param_list, strict=True):
-            if average.is_floating_point() or average.is_complex():
-                average.lerp_(current, weight)
-            else:
-                average.add_((current - average) / (num_averaged + 1))
+            average.lerp_(current, weight)
 
     return swa_update
 
