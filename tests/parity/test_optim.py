@@ -175,9 +175,10 @@ WRONG_OPTIONS = [
     ("Adam", {"fused": True, "differentiable": True}), ("Adadelta", {"rho": 1.1}), ("Adadelta", {"eps": -1}),
     ("Adagrad", {"initial_accumulator_value": -1}), ("Adamax", {"betas": (0.9, 1.0)}), ("ASGD", {"weight_decay": -1}),
     ("NAdam", {"momentum_decay": -1}), ("RAdam", {"weight_decay": -1}), ("RMSprop", {"alpha": -1}),
-    ("RMSprop", {"momentum": -1}), ("Rprop", {"etas": (1.5, 1.2)}), ("LBFGS", {"lr": -1}), ("Muon", {"momentum": -1}),
-    ("Muon", {"weight_decay": -1}), ("Muon", {"adjust_lr_fn": "x"}), ("Muon", {}), ("Adafactor", {"lr": -1}),
-    ("Adafactor", {"eps": (None, -1)}), ("Adafactor", {"weight_decay": -1}), ("Adam", {"betas": (0.9,)}),
+    ("RMSprop", {"momentum": -1}), ("Rprop", {"etas": (1.5, 1.2)}), ("Rprop", {"etas": (0, 1.2)}),
+    ("LBFGS", {"lr": -1}), ("Muon", {"momentum": -1}), ("Muon", {"weight_decay": -1}), ("Muon", {"adjust_lr_fn": "x"}),
+    ("Muon", {}), ("Adafactor", {"lr": -1}), ("Adafactor", {"beta2_decay": 0.1}), ("Adafactor", {"eps": (None, -1)}),
+    ("Adafactor", {"weight_decay": -1}), ("Adam", {"betas": (0.9,)}),
     ("NAdam", {"betas": (0.9,)}), ("Rprop", {"etas": (0.5,)}), ("Adafactor", {"eps": (None,)}),
     ("SparseAdam", {"lr": 0}), ("SparseAdam", {"eps": 0}), ("Muon", {"lr": float("nan")}),
 ]  # fmt: skip
@@ -191,6 +192,19 @@ def test_errors_of_invalid_options(name: str, options: Any) -> None:
     with pytest.raises(theirs.type) as ours:
         getattr(microgad.optim, name)([microgad.ones(1)], **options)
     assert str(ours.value).startswith(str(theirs.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Adadelta", {"rho": 0}), ("Adadelta", {"rho": 1}),
+        ("Adafactor", {"lr": 0, "beta2_decay": 0, "eps": (0, 0), "d": 1, "weight_decay": 0}),
+        ("Muon", {"lr": 0, "momentum": 0, "weight_decay": 0, "ns_steps": 99}),
+    ],
+)  # fmt: skip
+def test_options_may_be_at_the_ends_of_their_ranges(name: str, options: Any) -> None:
+    for lib in (microgad, torch):
+        getattr(lib.optim, name)([lib.ones(1, 1)], **options)
 
 
 TENSOR_OPTIONS = [
@@ -282,11 +296,14 @@ def test_errors_of_mismatched_state_dicts(saved: Any) -> None:
 
 
 @pytest.mark.parametrize("line_search", [None, "strong_wolfe"])
-@pytest.mark.parametrize("history", [1, 3, 100])
+@pytest.mark.parametrize(
+    "options",
+    [{"history_size": 1}, {"history_size": 3, "max_eval": 30}, {"max_iter": 20, "tolerance_change": 0.1}],
+)
 @pytest.mark.parametrize("start", [(-1.5, 2.0), (0.0, 0.0), (5.0, -3.0)])
-def test_lbfgs_on_the_rosenbrock_function(line_search: Any, history: int, start: Any) -> None:
+def test_lbfgs_on_the_rosenbrock_function(line_search: Any, options: Any, start: Any) -> None:
     """The same parameters and number of evaluations, with line searches that bracket, zoom and give up."""
-    options = {"lr": 1e-3 if line_search is None else 1.0, "max_iter": 7, "history_size": history}
+    options = {"lr": 1e-3 if line_search is None else 1.0, "max_iter": 7, **options}
     runs = []
     for lib in (microgad, torch):
         p = lib.tensor(start, dtype=lib.float64, requires_grad=True)
