@@ -372,9 +372,9 @@ AVERAGES: list[Any] = [
     lambda swa: {"avg_fn": swa.get_swa_avg_fn()},
     lambda swa: {"multi_avg_fn": swa.get_swa_multi_avg_fn()},
     lambda swa: {"avg_fn": swa.get_ema_avg_fn(0.9)},
-    lambda swa: {"multi_avg_fn": swa.get_ema_multi_avg_fn(0.9), "use_buffers": True},
+    lambda swa: {"multi_avg_fn": swa.get_ema_multi_avg_fn(0.4), "use_buffers": True},
     lambda swa: {"use_buffers": True},
-    lambda swa: {"avg_fn": lambda average, current, n: 0.3 * average + 0.7 * current},
+    lambda swa: {"avg_fn": lambda average, current, n: 0.3 * average + current / n.add(1)},
 ]
 
 
@@ -408,7 +408,7 @@ def test_averaged_models_equal_pytorchs(options: Any) -> None:
             o.step()
             average.update_parameters(net)
         before = [x.clone() for x in (*average.state_dict().values(), average(data[0]))]
-        lib.optim.swa_utils.update_bn([(x, 0) for x in data], average)
+        lib.optim.swa_utils.update_bn([(x, 0) for x in data], average.eval())
         state = average.state_dict()
         runs.append((list(state), [x.detach().numpy() for x in (*before, average(data[0]), *state.values())]))
         assert all(p.requires_grad for p in average.parameters())
