@@ -53,7 +53,7 @@ def test_closure_is_called_once_and_its_loss_returned(kind: Any) -> None:
     assert optimizer.step(closure).item() < 5
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", [*OPTIMIZERS, optim.LBFGS])
 def test_backward_after_a_step_raises(kind: Any) -> None:
     p = with_gradient(1, 2)
     loss = (p * p).sum()
@@ -212,7 +212,7 @@ def test_text_in_the_place_of_a_number_and_a_missing_number_raise_and_change_not
     assert p.item() == 1
 
 
-@pytest.mark.parametrize("sizes", [((2, 2), (3, 3)), ((300, 400), (400, 300)), ((2, 3), (1, 3))])
+@pytest.mark.parametrize("sizes", [((2, 2), (3, 3)), ((300, 500), (500, 300)), ((2, 3), (1, 3))])
 @pytest.mark.parametrize(
     "kind", [functools.partial(optim.SGD, momentum=0.9), optim.Adam, optim.RMSprop, optim.Rprop, optim.Adadelta]
 )

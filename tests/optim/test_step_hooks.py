@@ -61,9 +61,10 @@ def test_global_step_hooks_are_called_for_all_optimizers() -> None:
     assert seen == [optimizer, "before", "after", "all", "before", "after"]
 
 
-def test_a_pre_hook_that_returns_a_wrong_value_raises() -> None:
+@pytest.mark.parametrize("wrong", [3, ((), {}, None)])
+def test_a_pre_hook_that_returns_a_wrong_value_raises(wrong: Any) -> None:
     optimizer = SGD([parameter(1)])
-    optimizer.register_step_pre_hook(lambda *_: 3)
+    optimizer.register_step_pre_hook(lambda *_: wrong)
     with pytest.raises(RuntimeError, match="must return None or a tuple of"):
         optimizer.step()
 
@@ -72,15 +73,17 @@ def test_state_dict_and_load_hooks_see_and_change_the_state() -> None:
     seen: list[Any] = []
     optimizer = SGD([parameter(1)], lr=0.5)
     optimizer.register_state_dict_pre_hook(lambda o: seen.append(o))
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append(0), prepend=True)
     optimizer.register_state_dict_post_hook(lambda o, state: {**state, "second": 2})
     optimizer.register_state_dict_post_hook(lambda o, state: {**state, "first": "second" not in state}, prepend=True)
     saved = optimizer.state_dict()
-    assert (seen, saved["first"], saved["second"]) == ([optimizer], True, 2)
+    assert (seen, saved["first"], saved["second"]) == ([0, optimizer], True, 2)
     optimizer.register_load_state_dict_pre_hook(lambda o, state: {**state, "param_groups": [{**state["groups"][0]}]})
     optimizer.register_load_state_dict_post_hook(lambda o: seen.append(o.param_groups[0]["lr"]))
+    optimizer.register_load_state_dict_post_hook(lambda o: seen.append(1), prepend=True)
     given = {"state": {}, "groups": [{**saved["param_groups"][0], "lr": 0.25}]}
     optimizer.load_state_dict(given)
-    assert seen == [optimizer, 0.25]
+    assert seen == [0, optimizer, 1, 0.25]
     assert set(given) == {"state", "groups"}
     assert optimizer.state_dict()["second"] == 2  # loading keeps the hooks
 
