@@ -113,3 +113,17 @@ def test_supports_and_too_few_dimensions():
         yield from (outcome(lambda: run(library.ones(()))) for run in (vectors, vectors.inv))  # noqa: B023
 
     assert list(found(microgad)) == list(found(torch))
+
+
+def test_transforms_to_positive_numbers_are_torchs():
+    """`positive` and `nonnegative` get PyTorch's transforms, also for the bound 0."""
+
+    def printed(library):
+        distributions, constraints = library.distributions, library.distributions.constraints
+        return [
+            repr(registry(constraint))
+            for registry in (distributions.biject_to, distributions.transform_to)
+            for constraint in (constraints.positive, constraints.nonnegative)
+        ]
+
+    assert printed(microgad) == printed(torch)
