@@ -18,6 +18,7 @@ from .function import AccumulateGrad, Function
 from .lazy import LazyModule
 
 mapping, gradient_errors = LazyModule("microgad.batching.vmap"), LazyModule("microgad.errors.gradients")
+_FLAGS = (bool, type(None))  # types of `allow_unused` that need no check
 # The level of forward mode, if one is entered: then gradients of dual Tensors are recorded, so that they get tangents.
 dual_level: ContextVar[Any] = ContextVar("level", default=None)
 
@@ -48,7 +49,7 @@ def backward(
     given = grad_tensors if grad_variables is None else gradient_errors.old_gradients(grad_tensors, grad_variables)
     create_graph = index(create_graph) != 0
     roots, seeds, _ = _check_gradients(tensors, given, create_graph)
-    retain = _retains(create_graph if retain_graph is None else retain_graph)
+    retain = _retains(create_graph if retain_graph is None else retain_graph, level)
     if inputs is None:
         engine.run(roots, seeds, None, retain, create_graph)
         return
@@ -93,25 +94,25 @@ def grad(
     if type(inputs) is dict:
         given = grad_outputs, retain_graph, create_graph, only_inputs, allow_unused, is_grads_batched, materialize_grads
         return dict(zip(inputs, grad(outputs, tuple(inputs.values()), *given), strict=True))
-    outputs, inputs = _sequence(outputs), _sequence(inputs)
+    outputs, inputs, level = _sequence(outputs), _sequence(inputs), dual_level.get()
     create_graph = index(create_graph) != 0
-    if not only_inputs or not inputs or materialize_grads is not False or allow_unused is not None:
+    if not (only_inputs and inputs and materialize_grads is False and type(allow_unused) in _FLAGS):
         gradient_errors.check_grad(inputs, only_inputs, materialize_grads, allow_unused)
-    if not create_graph and (forward := dual_level.get()) is not None and forward.reaches(outputs, grad_outputs):
+    if level is not None and not create_graph and level.reaches(outputs, grad_outputs):
         recorded = True, True, only_inputs, allow_unused, is_grads_batched, materialize_grads
-        return tuple(map(forward.constant, grad(outputs, inputs, grad_outputs, *recorded)))
+        return tuple(map(level.constant, grad(outputs, inputs, grad_outputs, *recorded)))
     if is_grads_batched:
         options = retain_graph, create_graph, allow_unused, materialize_grads
         return tuple(mapping.batched_grad(grad, outputs, inputs, grad_outputs, *options))
     roots, seeds, by_array = _check_gradients(outputs, grad_outputs, create_graph)
     targets = [_node_of(x, "grad", i) for i, x in enumerate(inputs)]
-    retain = _retains(create_graph if retain_graph is None else retain_graph)
+    retain = _retains(create_graph if retain_graph is None else retain_graph, level)
     found = engine.run(roots, seeds, targets, retain, create_graph, False, by_array)
     results: list[Any] = []
-    for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
+    for i, target in enumerate(targets):
         g = found.get(target.number)
         if g is None and materialize_grads:
-            zeros = np.zeros_like(x.array, shape=target.shape, dtype=target.dtype)
+            zeros = np.zeros_like(inputs[i].array, shape=target.shape, dtype=target.dtype)
             g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise gradient_errors.unused(i, target.shape)
@@ -121,14 +122,14 @@ def grad(
     return tuple(results)
 
 
-def _retains(wanted: Any) -> bool:
+def _retains(wanted: Any, level: Any) -> bool:
     """Whether a backward pass keeps the graph: also where vmap goes through it again, or forward mode needs it."""
-    return index(wanted) != 0 or called_again.get() or bool((level := dual_level.get()) and level.duals)
+    return index(wanted) != 0 or called_again.get() or bool(level and level.duals)
 
 
 def _sequence(tensors: Any) -> tuple[Any, ...]:
-    many = type(tensors) in (list, tuple) or not hasattr(tensors, "node")  # one is a Tensor, or a GradientEdge
-    return tuple(tensors) if many else (tensors,)
+    one = isinstance(tensors, function.Tensor) or (type(tensors) not in (list, tuple) and hasattr(tensors, "node"))
+    return (tensors,) if one else tuple(tensors)  # one may be a GradientEdge
 
 
 def _node_of(tensor: Any, op: str, i: int) -> Any:
@@ -145,10 +146,10 @@ def _check_gradients(
     if len(grads) < len(tensors):  # PyTorch ignores those for which there is no tensor
         raise gradient_errors.gradient_count(tensors, grads)
     roots, seeds, by_array = [], [], {}
-    for i, (tensor, g) in enumerate(zip(tensors, grads, strict=False)):
+    for i, tensor in enumerate(tensors):
         if (node := node_at(tensor)) is None:
             raise gradient_errors.no_root(i, tensor)
-        shape, dtype = node.shape, node.dtype
+        g, shape, dtype = grads[i], node.shape, node.dtype
         if g is None:
             if math.prod(shape) != 1 or (dtype.kind == "c" and not state.current().holomorphic):
                 raise gradient_errors.no_gradient(i, shape, dtype)
@@ -157,7 +158,7 @@ def _check_gradients(
             raise gradient_errors.unfit_gradient(i, g, shape, dtype)
         if not type(tensor.array) is np.ndarray is type(g.array):
             gradient_errors.check_device(g, tensor, i)
-        if g.array.dtype != dtype:
+        if g.array.dtype is not dtype and g.array.dtype != dtype:
             if (g.array.dtype.kind == "c") != (dtype.kind == "c") and not state.current().holomorphic:
                 raise gradient_errors.unfit_gradient(i, g, shape, dtype)
             g = np.astype(g, dtype)

@@ -66,6 +66,7 @@ CPU_ONLY = {
     "test_radix_sort.py": "NumPy's arrays",
     "test_rejection_sampling.py": "NumPy's arrays",
     "test_signatures.py": "source code",
+    "test_single_operations.py": "NumPy's arrays",
     "test_transforms.py": "images in the CPU's memory",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from ..function import Function, Output
@@ -10,7 +10,10 @@ from ..function import Function, Output
 
 def node_at(x: Any) -> Any:
     """The node of a Tensor or GradientEdge, if any; of a node with several results, the one at `output_nr`."""
-    node = getattr(x, "node", None)
+    try:
+        node = x.fresh_node  # a Tensor's `node` is a property, which takes longer
+    except AttributeError:
+        node = getattr(x, "node", None)
     return node.result(x.output_nr) if node is not None and type(node.shape) is list else node
 
 
@@ -35,7 +38,7 @@ def reachable(roots: Sequence[Function | None], oldest: float, barred: Any = ())
 
 
 def routes(
-    roots: Sequence[Function], ends: frozenset[int], oldest: float, passed: frozenset[int] = frozenset()
+    roots: Sequence[Function], ends: Set[int], oldest: float, passed: Set[int] = frozenset()
 ) -> dict[int, Sequence[Function | None]]:
     """Find the nodes from which a target in `ends` can be reached.
 

@@ -24,6 +24,7 @@ from .identity import Identity
 from .kept_values import as_tensors, free, read
 from .leaves import accumulate
 from .queue import Queue
+from .single import is_single, run_single
 
 Edges = Sequence[Function | None]
 
@@ -47,13 +48,12 @@ def run(
     A gradient may be None, PyTorch's undefined Tensor: the walk goes on, and what depends on it alone is None too,
     except that hooks and custom Functions are called.
     """
-    ends: frozenset[int] = frozenset()
-    passed: frozenset[int] = frozenset()
-    oldest, routes = 0, None
+    ends = {node.number for node in targets or ()}
+    passed = {paths.producer(node)[0].number for node in targets or ()} if through else set()
+    oldest, routes, outer = 0, None, state.current()
+    if outer.observer is None and not (create_graph or through) and is_single(roots, seeds, ends):
+        return run_single(roots[0], seeds[0], None if targets is None else ends, retain_graph, given)
     if targets is not None:
-        ends = frozenset([node.number for node in targets])
-        if through:
-            passed = frozenset([paths.producer(node)[0].number for node in targets])
         oldest = min(ends | passed, default=0)
         routes = paths.routes(roots, ends, oldest, passed)
     queue = Queue(leaves.positions(roots, oldest) if node_hooks.calling else {}, create_graph)
@@ -61,7 +61,6 @@ def run(
         if routes is None or node.number in routes:
             queue.add(node, seed, False)
     found: dict[int, Any] = {}
-    outer = state.current()
     observer = outer.observer
     if observer is not None:
         observer.start_backward(roots, seeds, targets)

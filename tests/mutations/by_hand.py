@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from microgad.backend.axes import reduced_shape, reduction_size
-from microgad.engine import derivatives, walk
+from microgad.engine import derivatives, single, walk
 from microgad.engine.queue import Queue
 from microgad.nn.modules.module.hooks import BackwardHookFunction
 from microgad.ops.dropout import Dropout
@@ -432,8 +432,8 @@ OTHERS: list[Line] = [
     (WindowMax, "grad_x", "ties: all in full", window_ties),
     (Masked, "grad_x", "mask on the wrong side", lambda self, grad: grad * (1 - self.mask) * self.scale),
     # the engine
-    (walk, "fit_to_input", "a gradient for two", always_owned),
-    (walk, "accumulate", "a gradient is the caller's", aliased_gradient),
+    *((engine, "fit_to_input", "a gradient for two", always_owned) for engine in (walk, single)),
+    *((engine, "accumulate", "a gradient is the caller's", aliased_gradient) for engine in (walk, single)),
     (Queue, "add", "the last gradient, not the sum", last_gradient),
     (
         BackwardHookFunction,
@@ -449,7 +449,7 @@ ENGINE_CLASSES = {"sum_to": (Add, Mul, MatMul), "fit_to_input": (Add,), "accumul
 def by_hand() -> Iterator[Fault]:
     """All faults of both tables."""
     for target, name, what, body, pattern in [*NAMED, *((*line, "") for line in OTHERS)]:
-        if target in (derivatives, walk, Queue):
+        if target in (derivatives, walk, single, Queue):
             entries: Any = entries_of(*ENGINE_CLASSES[name])
         elif target in TEXTBOOK:
             entries = (TEXTBOOK[target],)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import FailedHealthCheck
 
 import microgad as torch
-from microgad.engine import walk
+from microgad.engine import single, walk
 from microgad.function import Function, Tensor
 from microgad.function.linear_map import LinearMap
 from microgad.ops.elementwise import Add
@@ -356,19 +356,18 @@ def test_the_law_of_devices_finds_a_fault_on_another_device(monkeypatch):
         check_op(broken(forward=lambda self, x: x * x + len(calls)), tensors(), examples=1, laws=["devices"])
 
 
-def test_the_law_of_aliasing_finds_shared_gradients(monkeypatch):
-    monkeypatch.setattr(walk, "fit_to_input", lambda node, i, g, create_graph: (g, True))
-    with pytest.raises(AssertionError, match="breaks the law `aliasing`"):
-        check_op(Add, tensors((2,)), tensors((2,)), examples=5)
-
-
-def test_the_law_of_accumulation_finds_overwritten_gradients(monkeypatch):
+@pytest.mark.parametrize(
+    ("law", "function", "op"), [("aliasing", "fit_to_input", Add), ("accumulation", "accumulate", Square)]
+)
+def test_laws_find_gradients_that_the_engine_shares_or_overwrites(monkeypatch, law, function, op):
     def overwritten(leaf, grad, owned, create_graph):
         leaf.tensor().grad = Tensor._wrap(grad.copy())
 
-    monkeypatch.setattr(walk, "accumulate", overwritten)
-    with pytest.raises(AssertionError, match="breaks the law `accumulation`"):
-        check_op(Square, examples=5)
+    faults = {"fit_to_input": lambda node, i, g, create_graph: (g, True), "accumulate": overwritten}
+    for engine in (walk, single):
+        monkeypatch.setattr(engine, function, faults[function])
+    with pytest.raises(AssertionError, match=f"breaks the law `{law}`"):
+        check_op(op, examples=5)
 
 
 # Faults that only some inputs show, among those that check_op draws by default

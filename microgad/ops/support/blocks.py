@@ -91,7 +91,8 @@ def arithmetic(ufunc: np.ufunc, a: np.ndarray, b: Array | float) -> Array:
     others are repeated, too. Other results of two to four columns are computed column by column, in a tenth to two
     thirds of the time, and rows of medium length without the copies that `unbuffered` avoids.
     """
-    if type(b) is np.ndarray and a.shape != b.shape and (pairs := _of_pairs(ufunc, a, b)) is not None:
+    unlike = type(b) is np.ndarray and (a.ndim > 2 or b.ndim > 2) and a.shape != b.shape
+    if unlike and (pairs := _of_pairs(ufunc, a, b)) is not None:
         return pairs
     least = BLOCK_SIZE if a.ndim < 2 or a.shape[-1] > 4 else MANY_ROWS * a.shape[-1]
     if a.size < least and (type(b) is not np.ndarray or b.size < least):
