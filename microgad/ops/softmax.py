@@ -23,10 +23,11 @@ from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
 from .reduction.axes import apply_along, axes
 from .support import layouts
-from .support.blocks import UFUNC_BUFFER, arithmetic, unbuffered
+from .support.blocks import BLOCK_SIZE, SHORT_RUN, UFUNC_BUFFER, arithmetic, unbuffered
 from .support.out import into
 from .support.spelling import numpy_spelling
 
+LONG_RUN = 1 << 12  # elements of a row: longer ones NumPy's buffer takes one at a time
 UNSHIFTED = 0  # what is subtracted from the exponents where no maximum is
 LEAST = {char: float(np.finfo(char).min) for char in "efd"}  # below it is -∞ alone
 TINY, HUGE = 1e-4, 1e15  # a sum of exponentials between them has neither overflowed nor lost digits
@@ -45,10 +46,9 @@ class Softmax(Function):
         return out
 
     def grad_x(self, grad, out):
-        dots = _dot_along(grad, out, self.axis)
-        if type(grad) is not np.ndarray:
-            return (grad - dots) * out
-        centered = arithmetic(np.subtract, grad, dots)
+        centered = _less_dots(grad, out, self.axis)
+        if type(centered) is not np.ndarray:
+            return centered * out
         centered *= out
         return centered
 
@@ -229,8 +229,12 @@ def _accurate_sum(x: Array, axis: Any) -> Array:
     return np.sum(x, axis, np.float64, keepdims=True).astype(x.dtype)
 
 
-def _dot_along(a: Array, b: Array, axis: int) -> Array:
-    """Return the sum of a · b along an axis, which keeps length 1."""
-    if axis in (-1, a.ndim - 1):
-        return row_dots(a, b)
-    return sum_along(a * b, axis)
+def _less_dots(a: Array, b: Array, axis: int) -> Array:
+    """Return a - Σ a · b along an axis."""
+    rows = axis in (-1, b.ndim - 1)
+    if rows and type(a) is type(b) is np.ndarray and b.size < BLOCK_SIZE and SHORT_RUN <= b.shape[-1] <= LONG_RUN:
+        out = np.empty_like(b)
+        out[...] = np.vecdot(a, b)[..., None]  # NumPy would copy a column to its buffer, piece by piece
+        return np.subtract(a, out, out=out)
+    dots = row_dots(a, b) if rows else sum_along(a * b, axis)
+    return arithmetic(np.subtract, a, dots) if type(a) is np.ndarray else a - dots
