@@ -113,9 +113,12 @@ class NaiveEngine:
 
     def made(self, values: Array, terms: Any = (), kept: tuple[Tensor, ...] = ()) -> Tensor:
         """Make a tensor with its own memory. `terms` are pairs (operand, its contribution to the derivatives)."""
-        order: Any = "F" if values.flags.fnc else "C"  # the order of the values in memory, which reshape depends on
-        where = np.arange(values.size).reshape(values.shape, order=order)
-        result = Tensor(self, Values(values.ravel(order)), Trace(self, values.size), where)
+        order = np.argsort(
+            [-step for step in values.strides], kind="stable"
+        )  # of axes in memory: reshape depends on it
+        ordered = values.transpose(order)
+        where = np.arange(values.size).reshape(ordered.shape).transpose(np.argsort(order))
+        result = Tensor(self, Values(ordered.ravel()), Trace(self, values.size), where)
         operands = [x for x, _ in terms if x.requires_grad]
         if self.recording and operands:
             result.trace.slopes[where, : self.used] = sum(slopes for _, slopes in terms)
@@ -191,10 +194,13 @@ class Tensor:
 
     def sum(self, *dim: int) -> Tensor:
         axes = tuple(d % len(self.shape) for d in dim) or tuple(range(len(self.shape)))
-        return self.engine.made(np.asarray(self.values.sum(axes)), [(self, self.slopes.sum(axes))])
+        return self.engine.made(np.asarray(self.values.sum(axes), order="C"), [(self, self.slopes.sum(axes))])
 
     def clone(self) -> Tensor:
         return self.engine.made(self.values, [(self, self.slopes)])
+
+    def contiguous(self) -> Tensor:
+        return self.engine.made(np.array(self.values, order="C"), [(self, self.slopes)])
 
     def _at(self, where: Array) -> Tensor:
         self.trace.viewed = True

@@ -126,7 +126,7 @@ GRADIENTS = {
     "backward": Rule("{x}.sum().backward()", _wants_grad),
     "backward_again": Rule("{x}.sum().backward(retain_graph=True)", _wants_grad),
     "backward_weighted": Rule("{x}.backward({x}.detach().clone())", _wants_grad),
-    "grad": Rule("{new} = torch.autograd.grad({z}.sum(), {x})[0].clone()", leads_to),
+    "grad": Rule("{new} = torch.autograd.grad({z}.sum(), {x})[0].contiguous().clone()", leads_to),
     "hook": Rule("{x}.register_hook(lambda grad: grad * {n})", _is_variable),
 }
 # PyTorch may store the weights themselves, or a view of them, as a leaf's gradient: a write to one changes the other.
