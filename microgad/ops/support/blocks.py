@@ -18,6 +18,7 @@ from ...type_aliases import Array
 from . import fast_numpy, layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 42}  # bytes of a block of images; of addresses on meta
+FORMULA_BLOCK = 1 << 17  # elements for a formula of few inputs: the larger, the fewer calls of NumPy
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
 MANY_PAIRS, LONGEST_ROW = 1 << 12, 64  # numbers of a result for which it pays to repeat rows that go with all others
 REPEATED = 1 << 14  # elements to which a row is repeated that goes with at least MANY_REPEATS rows
@@ -45,7 +46,7 @@ def write_by_blocks(formula: Callable[..., Any], out: Array, *inputs: Array) -> 
 
     Inputs have out's shape or a single element.
     """
-    if out.size <= BLOCK_SIZE or type(out) is not np.ndarray:
+    if out.size <= FORMULA_BLOCK or type(out) is not np.ndarray:
         formula(out, *inputs)
         return
     arrays = layouts.in_memory_order(out, *inputs)
@@ -53,8 +54,8 @@ def write_by_blocks(formula: Callable[..., Any], out: Array, *inputs: Array) -> 
         formula(*arrays)
         return
     arrays = [x.reshape(-1) for x in arrays]
-    for i in range(0, out.size, BLOCK_SIZE):
-        formula(*[x[i : i + BLOCK_SIZE] if x.size > 1 else x for x in arrays])
+    for i in range(0, out.size, FORMULA_BLOCK):
+        formula(*[x[i : i + FORMULA_BLOCK] if x.size > 1 else x for x in arrays])
 
 
 def in_blocks(formula: Callable[..., Any], *inputs: Array | float) -> Array:
