@@ -38,7 +38,10 @@ def is_single(roots: Sequence[Function], seeds: Sequence[Array | None], ends: Co
 def run_single(
     node: Function, grad: Array, ends: Container[int] | None, retain_graph: bool, given: Container[int]
 ) -> dict[int, Array]:
-    """Do what `run` does from one root for which `is_single` holds. `ends` has the numbers of targets, if there are."""
+    """Do what `run` does from one root for which `is_single` holds. `ends` has the numbers of targets, if there are.
+
+    The derivatives, which get bare arrays, run in the caller's state, recording or not.
+    """
     onward = node.edges
     if ends is not None:
         onward = [edge if edge is not None and edge.number in ends else None for edge in onward]

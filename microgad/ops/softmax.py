@@ -27,7 +27,6 @@ from .support.blocks import BLOCK_SIZE, SHORT_RUN, UFUNC_BUFFER, arithmetic, unb
 from .support.out import into
 from .support.spelling import numpy_spelling
 
-LONG_RUN = 1 << 12  # elements of a row: longer ones NumPy's buffer takes one at a time
 UNSHIFTED = 0  # what is subtracted from the exponents where no maximum is
 LEAST = {char: float(np.finfo(char).min) for char in "efd"}  # below it is -∞ alone
 TINY, HUGE = 1e-4, 1e15  # a sum of exponentials between them has neither overflowed nor lost digits
@@ -232,7 +231,8 @@ def _accurate_sum(x: Array, axis: Any) -> Array:
 def _less_dots(a: Array, b: Array, axis: int) -> Array:
     """Return a - Σ a · b along an axis."""
     rows = axis in (-1, b.ndim - 1)
-    if rows and type(a) is type(b) is np.ndarray and b.size < BLOCK_SIZE and SHORT_RUN <= b.shape[-1] <= LONG_RUN:
+    small = type(a) is type(b) is np.ndarray and b.size < BLOCK_SIZE
+    if rows and small and SHORT_RUN <= b.shape[-1] <= UFUNC_BUFFER // 2:  # NumPy's buffer takes two rows or more
         out = np.empty_like(b)
         out[...] = np.vecdot(a, b)[..., None]  # NumPy would copy a column to its buffer, piece by piece
         return np.subtract(a, out, out=out)

@@ -113,9 +113,8 @@ class NaiveEngine:
 
     def made(self, values: Array, terms: Any = (), kept: tuple[Tensor, ...] = ()) -> Tensor:
         """Make a tensor with its own memory. `terms` are pairs (operand, its contribution to the derivatives)."""
-        order = np.argsort(
-            [-step for step in values.strides], kind="stable"
-        )  # of axes in memory: reshape depends on it
+        # The result's axes lie in memory as those of the values: reshape depends on it.
+        order = np.argsort([-step for step in values.strides], kind="stable")
         ordered = values.transpose(order)
         where = np.arange(values.size).reshape(ordered.shape).transpose(np.argsort(order))
         result = Tensor(self, Values(ordered.ravel()), Trace(self, values.size), where)
