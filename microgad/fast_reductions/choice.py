@@ -22,7 +22,7 @@ from . import MANY_PRODUCTS, fast_reduce
 from .geometry import MANY_RUNS, SHORT_AXIS, Layout, has_many_short_loops, in_products, loses_digits
 from .layouts import in_memory_order, once, one_axis_first
 from .lines import add_blocks, in_blocks, in_wide_rows, pairwise, transposed
-from .products import sum_rows
+from .products import SUM_CHUNK, ones, sum_rows
 
 MANY_ROWS = 1 << 5  # rows that are summed faster by products with ones even if their elements are fewer; × 4 with gaps
 MOST_BOOLEANS = 1 << 22  # elements up to which booleans may be copied as float32
@@ -61,6 +61,8 @@ def way(
 
     # 1.4 to 3 times as fast, for short axes up to 38 times: innermost axes are summed by a product with ones.
     if product and not strides:
+        if bare and len(lengths) == 3 and lengths[1] * dtype.itemsize <= SUM_CHUNK:
+            return partial(_sum_short_rows, lengths[:2], ones(lengths[1], np.empty(0, dtype)), result)
         return partial(_sum_rows, (-1, lengths[-2]), lengths[:-2], result)
 
     # Up to 22 times as fast: with its axes in memory order, a permuted array is as one in C order.
@@ -150,6 +152,11 @@ def _sum_rows(
     if len(others) > 1:
         sums = fast_reduce(ufunc, sums.reshape(others), (*range(1, len(others), 2),), False)
     return sums.reshape(shape)
+
+
+def _sum_short_rows(matrix: Sequence[int], ones: Array, shape: tuple[int, ...], ufunc: np.ufunc, x: Array) -> Array:
+    """Do what `_sum_rows` does by a single product, with half of the overhead."""
+    return (x.reshape(matrix) @ ones).reshape(shape)
 
 
 def _reduce_runs(lengths: Sequence[int], shape: tuple[int, ...], copied: bool, ufunc: np.ufunc, x: Array) -> Array:
