@@ -119,12 +119,13 @@ class AvgPool2d(LinearMap):
 
     def forward(self, input):
         check(input, self.window, "f", also=np.int64)
-        out = divide(window_sums(padded(input, self.window, keep=True), self.window), divisor(self, input))
+        sums = window_sums(padded(input, self.window, keep=True), self.window)
+        out = divide(sums, divisor(self, input), sums if sums.base is None else None)
         like = () if input.ndim == 5 else (layouts.lines_as_planes(input),)
         return layouts.match_memory_format(out, *like)
 
     def adjoint(self, grad):
-        window, last, grad = self.window, self.channels_last, grad / divisor(self, grad)
+        window, last, grad = self.window, self.channels_last, divide(grad, divisor(self, grad))
         if last:
             grad = fast_numpy.moveaxis(grad, 1, -1)
         first = 1 if last else 2
@@ -402,11 +403,10 @@ def window_counts(window: Window, count_include_pad: bool, dtype: np.dtype[Any])
     return functools.reduce(np.multiply.outer, counts).astype(dtype)
 
 
-def divide(sums: Array, by: Array | int) -> Array:
-    """Return sums / by, truncated for integers as in C. It overwrites the sums unless they are a view."""
+def divide(sums: Array, by: Array | int, out: Array | None = None) -> Array:
+    """Return sums / by, truncated for integers as in C; `out` is a place for the result of floating-point numbers."""
     if sums.dtype.kind != "f":
         return np.sign(sums) * np.sign(by) * (np.abs(sums) // np.abs(by))
-    out = sums if sums.base is None else None
     if type(by) is int and by.bit_count() == 1:  # a power of 2, by which a product is as exact, and faster
         return np.multiply(sums, 1 / by, out=out)
     return np.divide(sums, by, out=out)
