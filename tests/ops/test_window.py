@@ -13,6 +13,7 @@ from microgad.ops.window import (
     columns,
     conv2d,
     conv_kernels,
+    conv_pixels,
     conv_rows,
     conv_transpose2d,
     depthwise,
@@ -165,6 +166,30 @@ def test_convolution_strategies_agree_for_any_block_size(strategy, weight_gradie
     form = (g * expected).sum()
     assert abs((weight_gradient(g.reshape(5, 2, 3, -1), x, window).reshape(weight.shape) * weight).sum() - form) < 1e-11
     assert abs((conv_kernels.correlate_transposed(g, weight, None, window, 2) * x).sum() - form) < 1e-11
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("size", [1, 500, 1 << 19])
+def test_a_kernel_of_one_cell_needs_no_columns(groups, biased, size, monkeypatch):
+    for name in ("column_blocks", "by_phases", "by_additions"):
+        monkeypatch.setattr(conv_kernels, name, None)
+    monkeypatch.setattr(conv_pixels, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // size))
+    arrays = random(5, 4, 6, 3), random(6, 4 // groups, 1, 1, seed=1), random(6, seed=2)
+    x, weight, bias = map(leaf, arrays)
+    y = conv2d(x, weight, bias if biased else None, groups=groups)
+    expected = reference_conv2d(*arrays[:2], groups=groups)
+    biases = arrays[2][:, None, None] if biased else 0
+    np.testing.assert_allclose(y.detach().array, expected + biases, rtol=0, atol=1e-12)
+    g = random(*expected.shape, seed=3)
+    y.backward(torch.tensor(g))
+    form = (g * expected).sum()
+    assert abs((x.grad.array * arrays[0]).sum() - form) < 1e-11
+    assert abs((weight.grad.array * arrays[1]).sum() - form) < 1e-11
+    if biased:
+        np.testing.assert_allclose(bias.grad.array, g.sum((0, 2, 3)), rtol=0, atol=1e-12)
+    back = conv_transpose2d(torch.tensor(g), weight, torch.ones(4, dtype=torch.float64), groups=groups)
+    np.testing.assert_allclose(back.detach().array, x.grad.array + 1, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("convolution", [conv2d, conv_transpose2d])

@@ -16,6 +16,7 @@ from ..support.blocks import batch_blocks
 from ..support.fast_numpy import moveaxis
 from ..support.layouts import contiguous, dense_channels_last, empty_in_format
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
+from .conv_pixels import correlate_pixels, weight_by_pixels
 from .conv_rows import correlate_rows, rows_pay, transposed_rows_pay, weight_by_rows, weight_rows_pay
 from .depthwise import correlate_lines, lines_pay, weight_by_lines
 from .geometry import Window
@@ -39,6 +40,8 @@ def correlate(x: Array, weight: Array, bias: Array | None, window: Window, group
     if lines_pay(x, len(weight), window, groups):
         return correlate_lines(x, weight, bias, window)
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
+    if window.pointwise and not is_deep(c, window):
+        return correlate_pixels(_not_expanded(x), weight.reshape(groups, o, c), bias)
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = weight.reshape(groups, o, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o, 1)
@@ -47,9 +50,9 @@ def correlate(x: Array, weight: Array, bias: Array | None, window: Window, group
     return y.reshape(n, groups * o, *window.out)
 
 
-def _not_expanded(weight: Array) -> Array:
-    """Copy a weight that repeats elements: `np.matmul` leaves strides of 0 to a slow loop instead of BLAS."""
-    return contiguous(weight) if 0 in weight.strides else weight
+def _not_expanded(x: Array) -> Array:
+    """Copy an array that repeats elements: `np.matmul` leaves strides of 0 to a slow loop instead of BLAS."""
+    return contiguous(x) if 0 in x.strides else x
 
 
 def by_columns(x: Array, weight: Array, bias: Any, window: Window, y: Array) -> None:
@@ -98,6 +101,8 @@ def correlate_transposed(y: Array, weight: Array, bias: Array | None, window: Wi
     if by_rows:
         return by_phases(y, weight, bias, window)
     y = contiguous(y)
+    if window.pointwise and not is_deep(o, window):
+        return correlate_pixels(y, np.swapaxes(weight.reshape(groups, o, c), 1, 2), bias)
     if window.whole:
         x = by_one_product(y, weight)
     elif window.tiled and math.prod(window.kernel) >= MIN_TILE:
@@ -209,8 +214,12 @@ def weight_gradient(y: Array, x: Array, window: Window, groups: int, affine: boo
     if lines_pay(x, y.shape[1], window, groups):
         return weight_by_lines(y, x, window, affine)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
-    if is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
-        weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)
+    pixels = window.pointwise and not is_deep(c, window)
+    if pixels or is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
+        if pixels:
+            weight = weight_by_pixels(flat, _not_expanded(x).reshape(len(x), groups, c, places))
+        else:
+            weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)
         bias: Any = (flat @ np.ones_like(y, shape=(places,))).sum(0) if affine else None
     else:
         weight = weight_by_columns(flat, x, window, affine)

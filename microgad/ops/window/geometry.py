@@ -143,6 +143,11 @@ class Window(_Fields):
         return self.tiled and max(self.out) == 1
 
     @cached_property
+    def pointwise(self) -> bool:
+        """Whether the kernel is a single cell at every cell of the plane, without padding."""
+        return max(*self.kernel, *self.stride) == 1 and self.unpadded
+
+    @cached_property
     def reached(self) -> tuple[tuple[Any, ...], Window] | None:
         """The taps from the first to the last that meet the plane, and their window; None if no others can be cut."""
         lines = []
