@@ -142,6 +142,34 @@ def partial(x: Any, y: Any) -> Any:
     return Toy.apply(x, y)
 
 
+def in_its_state() -> list[Any]:
+    """A derivative runs without recording, and changes nothing after it, whatever it does."""
+    modes: list[bool] = []
+
+    def derivative(grad: Any, x: Any) -> Any:
+        modes.append(microgad.is_grad_enabled())
+        if len(modes) > 1:
+            raise MemoryError
+        return grad
+
+    with pytest.raises(MemoryError):
+        by(derivative)
+    return [np.array([*modes, microgad.is_grad_enabled()])]
+
+
+def half_accumulated() -> list[Any]:
+    """One of two leaves has a .grad that can't be written to: which of them got its gradient before?"""
+    found = []
+    for i in range(2):
+        pair = leaf(2), leaf(2)
+        z = pair[0] + pair[1]
+        pair[i].grad = microgad.ones(1).expand(2)
+        with pytest.raises(RuntimeError):
+            z.backward(seed(z))
+        found.append(pair[1 - i].grad is None)
+    return [np.array(found)]
+
+
 def no_memory(grad: Any, x: Any) -> Any:
     raise MemoryError
 
@@ -226,6 +254,8 @@ SCENARIOS: dict[str, tuple[int, Callable[[], list[Any]]]] = {  # how many passes
     "post-accumulate hook": (0, lambda: hooked(lambda x, f: x.register_post_accumulate_grad_hook(lambda t: f(t.grad)))),
     "unpacked": (0, unpacked),
     "wrong derivative": (1, lambda: by(lambda grad, x: grad[:1])),
+    "state": (2, in_its_state),
+    "half accumulated": (2, half_accumulated),
     "no memory": (1, lambda: by(no_memory)),
     "new memory": (2, lambda: by(lambda grad, x: grad * x)),
     "the memory of an input": (2, lambda: by(lambda grad, x: x)),

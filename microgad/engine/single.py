@@ -11,6 +11,7 @@ from ..backend.copies import copied
 from ..duck_arrays import levels
 from ..function import AccumulateGrad, Function, Packed
 from ..function.plan import Plan
+from ..state import State, variable
 from ..type_aliases import Array
 from .backward_pass import reported
 from .derivatives import derivatives, fit_to_input
@@ -36,11 +37,11 @@ def is_single(roots: Sequence[Function], seeds: Sequence[Array | None], ends: Co
 
 
 def run_single(
-    node: Function, grad: Array, ends: Container[int] | None, retain_graph: bool, given: Container[int]
+    node: Function, grad: Array, ends: Container[int] | None, retain_graph: bool, given: Container[int], outer: State
 ) -> dict[int, Array]:
     """Do what `run` does from one root for which `is_single` holds. `ends` has the numbers of targets, if there are.
 
-    The derivatives, which get bare arrays, run in the caller's state, recording or not.
+    `outer` is the current state; that of the derivatives doesn't record.
     """
     onward = node.edges
     if ends is not None:
@@ -50,6 +51,7 @@ def run_single(
     found: dict[int, Array] = {}
     leaf: Any
     sums: dict[int, Any] = {}  # by number: leaf, gradient, whether the engine alone refers to that array
+    token = variable.set(outer.recording(False))
     try:
         for i, g in enumerate(derivatives(node, node.plan, read(node, node.plan), grad, onward, False)):
             if (leaf := onward[i]) is not None and g is not None:
@@ -59,11 +61,15 @@ def run_single(
                 sums[leaf.number] = leaf, g, owned
         if not retain_graph:
             free(node)
-        for number, (leaf, g, owned) in sums.items():
-            if ends is None:
+        if ends is None:
+            for number in sorted(sums, reverse=True):  # as the walk
+                leaf, g, owned = sums[number]
                 accumulate(leaf, g, owned, False)
-            else:
+        else:
+            for number, (_, g, owned) in sums.items():
                 found[number] = g if owned or id(g) in given else copied(g)
     except Exception as error:
         raise reported(error, node, None, False)  # noqa: B904 - it is this error, or has it as its cause
+    finally:
+        variable.reset(token)
     return found
