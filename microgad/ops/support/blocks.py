@@ -18,7 +18,7 @@ from ...type_aliases import Array
 from . import fast_numpy, layouts
 
 ROOM = {"cpu": 1 << 19, "cuda": 1 << 28, "meta": 1 << 42}  # bytes of a block of images; of addresses on meta
-FORMULA_BLOCK = 1 << 17  # elements for a formula of few inputs: the larger, the fewer calls of NumPy
+FORMULA_BLOCK = 1 << 18  # elements for a formula of few inputs: the larger, the fewer calls of NumPy
 MANY_ROWS = 1 << 12  # rows of few elements that repay a call for each of their columns
 MANY_PAIRS, LONGEST_ROW = 1 << 12, 64  # numbers of a result for which it pays to repeat rows that go with all others
 REPEATED = 1 << 14  # elements to which a row is repeated that goes with at least MANY_REPEATS rows
