@@ -11,7 +11,6 @@ from ..backend.copies import copied
 from ..duck_arrays import levels
 from ..function import AccumulateGrad, Function, Packed
 from ..function.plan import Plan
-from ..state import State, variable
 from ..type_aliases import Array
 from .backward_pass import reported
 from .derivatives import derivatives, fit_to_input
@@ -20,38 +19,39 @@ from .leaves import accumulate, total
 from .node_hooks import calling
 
 
-def is_single(roots: Sequence[Function], seeds: Sequence[Array | None], ends: Collection[int]) -> bool:
-    """Whether a pass calls the derivatives of one operation, on the CPU, and nothing else: no hook or custom backward.
+def is_single(roots: Sequence[Function], seeds: Sequence[Array | None], targets: Collection[Function] | None) -> bool:
+    """Whether a pass calls the derivatives of one of microgad's operations, on the CPU, and nothing else: no hook.
 
-    `ends` has the numbers of the targets; without any, gradients are accumulated.
+    Without targets, gradients are accumulated.
     """
     if len(roots) != 1 or type(seeds[0]) is not ndarray or levels.get():
         return False
     (node,) = roots
-    if node.hooks or node.calls_back or not node.edges or node.number in ends or (not ends and calling):
+    if node.hooks or node.calls_back or not node.edges or (calling if targets is None else node in targets):
         return False
     for edge in node.edges:
         if edge is not None and (type(edge) is not AccumulateGrad or edge.hooks):
             return False
-    return type(node.plan) is Plan and not isinstance(node.kept, Packed)
+    if type(node.plan) is not Plan or isinstance(node.kept, Packed):
+        return False
+    return type(node).__module__.startswith("microgad.")  # others' derivatives may look at the state
 
 
 def run_single(
-    node: Function, grad: Array, ends: Container[int] | None, retain_graph: bool, given: Container[int], outer: State
+    node: Function, grad: Array, targets: Collection[Function] | None, retain_graph: bool, given: Container[int]
 ) -> dict[int, Array]:
-    """Do what `run` does from one root for which `is_single` holds. `ends` has the numbers of targets, if there are.
+    """Do what `run` does from one root for which `is_single` holds.
 
-    `outer` is the current state; that of the derivatives doesn't record.
+    The derivatives, which get bare arrays, run in the caller's state, recording or not.
     """
     onward = node.edges
-    if ends is not None:
-        onward = [edge if edge is not None and edge.number in ends else None for edge in onward]
+    if targets is not None:
+        onward = [edge if edge in targets else None for edge in onward]
         if not any(onward):
             return {}
     found: dict[int, Array] = {}
     leaf: Any
     sums: dict[int, Any] = {}  # by number: leaf, gradient, whether the engine alone refers to that array
-    token = variable.set(outer.recording(False))
     try:
         for i, g in enumerate(derivatives(node, node.plan, read(node, node.plan), grad, onward, False)):
             if (leaf := onward[i]) is not None and g is not None:
@@ -61,7 +61,7 @@ def run_single(
                 sums[leaf.number] = leaf, g, owned
         if not retain_graph:
             free(node)
-        if ends is None:
+        if targets is None:
             for number in sorted(sums, reverse=True):  # as the walk
                 leaf, g, owned = sums[number]
                 accumulate(leaf, g, owned, False)
@@ -70,6 +70,4 @@ def run_single(
                 found[number] = g if owned or id(g) in given else copied(g)
     except Exception as error:
         raise reported(error, node, None, False)  # noqa: B904 - it is this error, or has it as its cause
-    finally:
-        variable.reset(token)
     return found

@@ -48,11 +48,11 @@ def run(
     A gradient may be None, PyTorch's undefined Tensor: the walk goes on, and what depends on it alone is None too,
     except that hooks and custom Functions are called.
     """
+    oldest, routes, outer = 0, None, state.current()
+    if outer.observer is None and not (create_graph or through) and is_single(roots, seeds, targets):
+        return run_single(roots[0], seeds[0], targets, retain_graph, given)
     ends = {node.number for node in targets or ()}
     passed = {paths.producer(node)[0].number for node in targets or ()} if through else set()
-    oldest, routes, outer = 0, None, state.current()
-    if outer.observer is None and not (create_graph or through) and is_single(roots, seeds, ends):
-        return run_single(roots[0], seeds[0], None if targets is None else ends, retain_graph, given, outer)
     if targets is not None:
         oldest = min(ends | passed, default=0)
         routes = paths.routes(roots, ends, oldest, passed)
