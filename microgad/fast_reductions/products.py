@@ -25,16 +25,16 @@ _few_ones = functools.lru_cache(maxsize=32)(np.ones)
 
 def sum_rows(rows: Array) -> Array:
     """Sum each row of matrices by products with ones, part by part, (..., m, n) -> (..., m)."""
-    *lead, count, n = rows.shape
-    most = SUM_CHUNK // rows.itemsize
+    n, most = rows.shape[-1], SUM_CHUNK // rows.itemsize
+    if n <= most:
+        return rows @ ones(n, rows)
+    *lead, count, _ = rows.shape
     size = _divisor(n, most)
     if not size:
         parts = rows[..., n % most :]
         if count > 1 and n >= 2 * most:  # one product would copy these parts: they don't follow each other in memory
             parts = row_dots(parts.reshape(*lead, count, -1, most), ones(most, rows))[..., 0]
         return sum_rows(parts) + sum_rows(rows[..., : n % most])
-    if size == n:
-        return rows @ ones(n, rows)
     if rows.flags.c_contiguous:
         return sum_rows((rows.reshape(-1, size) @ ones(size, rows)).reshape(*lead, count, n // size))
     parts = rows.reshape(*lead, count, n // size, size)
@@ -46,7 +46,7 @@ def sum_rows(rows: Array) -> Array:
 @functools.lru_cache(maxsize=1024)
 def _divisor(n: int, most: int) -> int:
     """Return the largest divisor of n that is at most `most`; 0 if it is so small that the parts would be many."""
-    return n if n <= most else next((size for size in range(most, most // 16, -1) if n % size == 0), 0)
+    return next((size for size in range(most, most // 16, -1) if n % size == 0), 0)
 
 
 def row_dots(a: Array, b: Array) -> Array:

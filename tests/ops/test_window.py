@@ -13,7 +13,6 @@ from microgad.ops.window import (
     columns,
     conv2d,
     conv_kernels,
-    conv_pixels,
     conv_rows,
     conv_transpose2d,
     depthwise,
@@ -172,9 +171,9 @@ def test_convolution_strategies_agree_for_any_block_size(strategy, weight_gradie
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("size", [1, 500, 1 << 19])
 def test_a_kernel_of_one_cell_needs_no_columns(groups, biased, size, monkeypatch):
-    for name in ("column_blocks", "by_phases", "by_additions"):
+    for name in ("column_blocks", "by_additions"):
         monkeypatch.setattr(conv_kernels, name, None)
-    monkeypatch.setattr(conv_pixels, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // size))
+    monkeypatch.setattr(conv_kernels, "batch_blocks", lambda x, rows, n: batch_blocks(x, rows, n * (1 << 19) // size))
     arrays = random(5, 4, 6, 3), random(6, 4 // groups, 1, 1, seed=1), random(6, seed=2)
     x, weight, bias = map(leaf, arrays)
     y = conv2d(x, weight, bias if biased else None, groups=groups)

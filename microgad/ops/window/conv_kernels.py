@@ -16,7 +16,6 @@ from ..support.blocks import batch_blocks
 from ..support.fast_numpy import moveaxis
 from ..support.layouts import contiguous, dense_channels_last, empty_in_format
 from .columns import column_blocks, is_deep, joint_column_blocks, joint_images, mec_blocks, mec_pays, side_by_side
-from .conv_pixels import correlate_pixels, weight_by_pixels
 from .conv_rows import correlate_rows, rows_pay, transposed_rows_pay, weight_by_rows, weight_rows_pay
 from .depthwise import correlate_lines, lines_pay, weight_by_lines
 from .geometry import Window
@@ -40,12 +39,16 @@ def correlate(x: Array, weight: Array, bias: Array | None, window: Window, group
     if lines_pay(x, len(weight), window, groups):
         return correlate_lines(x, weight, bias, window)
     n, o, c = len(x), len(weight) // groups, weight.shape[1]
-    if window.pointwise and not is_deep(c, window):
-        return correlate_pixels(_not_expanded(x), weight.reshape(groups, o, c), bias)
     y = np.empty_like(x, shape=(n, groups, o, *window.out), order="C")
     weight = weight.reshape(groups, o, *weight.shape[1:])
     bias = None if bias is None else bias.reshape(groups, o, 1)
-    strategy = by_joint_columns if is_deep(c, window) else by_mec if mec_pays(o, c, window, x.itemsize) else by_columns
+    strategy = by_columns
+    if is_deep(c, window):
+        strategy = by_joint_columns
+    elif window.pointwise:
+        strategy = by_pixels
+    elif mec_pays(o, c, window, x.itemsize):
+        strategy = by_mec
     strategy(x, weight, bias, window, y)
     return y.reshape(n, groups * o, *window.out)
 
@@ -79,6 +82,15 @@ def by_mec(x: Array, weight: Array, bias: Array | None, window: Window, y: Array
             out += bias[part]
 
 
+def by_pixels(x: Array, weight: Array, bias: Array | None, window: Window, y: Array) -> None:
+    """Write into y a product for each image: the pixels are the columns of a kernel of one cell as they lie."""
+    g, o, c = weight.shape[:3]
+    pixels = _not_expanded(x).reshape(len(x), g, c, math.prod(window.out))
+    out = np.matmul(weight.reshape(g, o, c), pixels, out=y.reshape(len(x), g, o, pixels.shape[-1]))
+    if bias is not None:
+        out += bias
+
+
 def by_joint_columns(x: Array, weight: Array, bias: Array | None, window: Window, y: Array) -> None:
     """Write into y products with several images side by side: a deep kernel's matrix is read once for all of them."""
     g, o = weight.shape[:2]
@@ -101,13 +113,11 @@ def correlate_transposed(y: Array, weight: Array, bias: Array | None, window: Wi
     if by_rows:
         return by_phases(y, weight, bias, window)
     y = contiguous(y)
-    if window.pointwise and not is_deep(o, window):
-        return correlate_pixels(y, np.swapaxes(weight.reshape(groups, o, c), 1, 2), bias)
     if window.whole:
         x = by_one_product(y, weight)
     elif window.tiled and math.prod(window.kernel) >= MIN_TILE:
         return by_tiles(y, weight, bias, window)
-    elif phases_pay(len(y), groups, o, c, window):
+    elif window.pointwise or phases_pay(len(y), groups, o, c, window):
         return by_phases(y, weight, bias, window)
     else:
         x = by_additions(y, weight, window)
@@ -214,12 +224,15 @@ def weight_gradient(y: Array, x: Array, window: Window, groups: int, affine: boo
     if lines_pay(x, y.shape[1], window, groups):
         return weight_by_lines(y, x, window, affine)
     flat, shape = contiguous(y).reshape(len(y), groups, o, places), (groups * o, c, *window.kernel)
-    pixels = window.pointwise and not is_deep(c, window)
-    if pixels or is_deep(c, window) or mec_pays(o, c, window, x.itemsize):
-        if pixels:
-            weight = weight_by_pixels(flat, _not_expanded(x).reshape(len(x), groups, c, places))
-        else:
-            weight = (weight_by_joint_columns if is_deep(c, window) else weight_by_mec)(flat, x, window)
+    strategy = None
+    if is_deep(c, window):
+        strategy = weight_by_joint_columns
+    elif window.pointwise:
+        strategy = weight_by_pixels
+    elif mec_pays(o, c, window, x.itemsize):
+        strategy = weight_by_mec
+    if strategy is not None:
+        weight = strategy(flat, x, window)
         bias: Any = (flat @ np.ones_like(y, shape=(places,))).sum(0) if affine else None
     else:
         weight = weight_by_columns(flat, x, window, affine)
@@ -246,6 +259,20 @@ def weight_by_mec(y: Array, x: Array, window: Window) -> Array:
         for total, row in zip(weight[:, part], rows, strict=True):
             total += (y[images, part] @ np.swapaxes(row, 2, 3)).sum(0)
     return moveaxis(weight.reshape(kh, groups, o, c, *rest), 0, 3)
+
+
+def weight_by_pixels(y: Array, x: Array, window: Window) -> Array:
+    """Compute the weight's gradient for a kernel of one cell: y (N, G, O/G, pixels), x -> (G, O/G, C/G)."""
+    n, groups, o, pixels = y.shape
+    c = x.shape[1] // groups
+    columns = np.swapaxes(_not_expanded(x).reshape(n, groups, c, pixels), 2, 3)
+    weight: Any = None
+    # Small products are made for many images at once, and large ones added one by one, which takes one pass less.
+    for images, _ in batch_blocks(y, 1, 4 * groups * o * c):
+        products = y[images] @ columns[images]
+        product = products[0] if len(products) == 1 else products.sum(0)
+        weight = product if weight is None else np.add(weight, product, out=weight)
+    return np.zeros_like(x, shape=(groups, o, c), order="C") if weight is None else weight  # of no images
 
 
 def weight_by_joint_columns(y: Array, x: Array, window: Window) -> Array:
