@@ -116,9 +116,9 @@ def grad(
             g = function.Tensor._wrap(zeros).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise gradient_errors.unused(i, target.shape)
-        elif id(g) in by_array:  # it arrived unchanged
-            g = by_array[id(g)]
-        results.append(g if g is None or isinstance(g, function.Tensor) else function.Tensor._wrap(g))
+        elif g is not None and not create_graph:
+            g = by_array[id(g)] if id(g) in by_array else function.Tensor._wrap(g)  # one may arrive as it was given
+        results.append(g)
     return tuple(results)
 
 

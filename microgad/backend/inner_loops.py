@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,45 @@ LARGE = 1 << 16  # elements that repay a change of NumPy's buffer
 UNCHANGED = nullcontext()
 
 
+def _settings() -> ContextVar[Any] | None:
+    """Return the variable in which NumPy keeps the buffer's length, and what to do about floating-point errors."""
+    context = copy_context()
+    before = dict(context)
+    context.run(np.setbufsize, SHORT_RUN)
+    return next((variable for variable, value in context.items() if before.get(variable) is not value), None)
+
+
+_SETTINGS: Any = _settings()
+
+
 class _ShortBuffer:
-    """A context in which NumPy's ufunc buffer is shorter than a run."""
+    """A context in which NumPy's ufunc buffer is shorter than a run.
+
+    Two calls of np.setbufsize would take 2 µs, as much as they save for 50,000 elements.
+    """
 
     __slots__ = ("before",)
+    known: tuple[Any, Any] = None, None  # settings, and the same with the shorter buffer
 
     def __enter__(self) -> None:
-        self.before = np.setbufsize(SHORT_RUN)
+        self.before = _SETTINGS.get()
+        known, short = _ShortBuffer.known
+        if self.before is known:
+            _SETTINGS.set(short)
+        else:
+            np.setbufsize(SHORT_RUN)
+            _ShortBuffer.known = self.before, _SETTINGS.get()
 
     def __exit__(self, *_: object) -> None:
-        np.setbufsize(self.before)
+        _SETTINGS.set(self.before)
+
+
+_shortened: type[AbstractContextManager[None]] = nullcontext if _SETTINGS is None else _ShortBuffer
 
 
 def unbuffered_runs(length: int) -> AbstractContextManager[None]:
     """Return a context in which NumPy's ufuncs don't copy operands with many runs of a given length to their buffer."""
-    return _ShortBuffer() if 1.5 * SHORT_RUN <= length < UFUNC_BUFFER else UNCHANGED
+    return _shortened() if 1.5 * SHORT_RUN <= length < UFUNC_BUFFER else UNCHANGED
 
 
 def unbuffered_into(out: Array, *operands: Any) -> AbstractContextManager[None]:
@@ -38,7 +63,7 @@ def unbuffered_into(out: Array, *operands: Any) -> AbstractContextManager[None]:
     if out.size < LARGE or type(out) is not np.ndarray or out.flags.c_contiguous:
         return UNCHANGED
     length = run_length(out.shape, out, *[x for x in operands if type(x) is np.ndarray])
-    return _ShortBuffer() if SHORT_RUN < length < UFUNC_BUFFER else UNCHANGED
+    return _shortened() if SHORT_RUN < length < UFUNC_BUFFER else UNCHANGED
 
 
 def run_length(shape: tuple[int, ...], *operands: Array) -> int:

@@ -23,9 +23,7 @@ class Queue:
 
     def add(self, node: Function, grad: Any, owned: bool) -> None:
         """Add to a node's gradient."""
-        position: float = node.number
-        if self.positions:
-            position = self.positions.get(node.number, position)
+        position = self.positions.get(node.number, node.number) if self.positions else node.number
         waiting = self.pending.get(position)
         if waiting is None:
             heappush(self.heap, -position)

@@ -18,37 +18,37 @@ from .kept_values import free, read
 from .leaves import accumulate, total
 from .node_hooks import calling
 
-
-def is_single(roots: Sequence[Function], seeds: Sequence[Array | None], targets: Collection[Function] | None) -> bool:
-    """Whether a pass calls the derivatives of one of microgad's operations, on the CPU, and nothing else: no hook.
-
-    Without targets, gradients are accumulated.
-    """
-    if len(roots) != 1 or type(seeds[0]) is not ndarray or levels.get():
-        return False
-    (node,) = roots
-    if node.hooks or node.calls_back or not node.edges or (calling if targets is None else node in targets):
-        return False
-    for edge in node.edges:
-        if edge is not None and (type(edge) is not AccumulateGrad or edge.hooks):
-            return False
-    if type(node.plan) is not Plan or isinstance(node.kept, Packed):
-        return False
-    return type(node).__module__.startswith("microgad.")  # others' derivatives may look at the state
+FEW = 8  # targets that are faster found in a list than in a set
 
 
 def run_single(
-    node: Function, grad: Array, targets: Collection[Function] | None, retain_graph: bool, given: Container[int]
-) -> dict[int, Array]:
-    """Do what `run` does from one root for which `is_single` holds.
+    roots: Sequence[Function],
+    seeds: Sequence[Array | None],
+    targets: Collection[Function] | None,
+    retain_graph: bool,
+    given: Container[int],
+) -> dict[int, Array] | None:
+    """Do what `run` does, where a pass calls one operation's derivatives on the CPU and nothing else, else return None.
 
-    The derivatives, which get bare arrays, run in the caller's state, recording or not.
+    The derivatives, which get bare arrays, run in the caller's state, recording or not. Users' derivatives may look at
+    it, so only microgad's own operations are run.
     """
-    onward = node.edges
-    if targets is not None:
-        onward = [edge if edge in targets else None for edge in onward]
-        if not any(onward):
-            return {}
+    if len(roots) != 1 or type(grad := seeds[0]) is not ndarray or levels.get():
+        return None
+    (node,) = roots
+    onward: list[Any] = []
+    if targets is not None and len(targets) > FEW:
+        targets = frozenset(targets)
+    for edge in node.edges:
+        if edge is not None and (type(edge) is not AccumulateGrad or edge.hooks):
+            return None
+        onward.append(edge if targets is None or edge in targets else None)
+    if not onward or node.hooks or node.calls_back or (calling if targets is None else node in targets):
+        return None
+    if type(node.plan) is not Plan or isinstance(node.kept, Packed) or type(node).__module__[:9] != "microgad.":
+        return None
+    if not any(onward):
+        return {}
     found: dict[int, Array] = {}
     leaf: Any
     sums: dict[int, Any] = {}  # by number: leaf, gradient, whether the engine alone refers to that array

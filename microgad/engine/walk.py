@@ -24,7 +24,7 @@ from .identity import Identity
 from .kept_values import as_tensors, free, read
 from .leaves import accumulate
 from .queue import Queue
-from .single import is_single, run_single
+from .single import run_single
 
 Edges = Sequence[Function | None]
 
@@ -49,8 +49,9 @@ def run(
     except that hooks and custom Functions are called.
     """
     oldest, routes, outer = 0, None, state.current()
-    if outer.observer is None and not (create_graph or through) and is_single(roots, seeds, targets):
-        return run_single(roots[0], seeds[0], targets, retain_graph, given)
+    plain = outer.observer is None and not (create_graph or through)
+    if plain and (single := run_single(roots, seeds, targets, retain_graph, given)) is not None:
+        return single
     ends = {node.number for node in targets or ()}
     passed = {paths.producer(node)[0].number for node in targets or ()} if through else set()
     if targets is not None:

@@ -23,7 +23,7 @@ from .elementwise.complex_numbers import is_complex
 from .movement.dims import wrap_dim
 from .reduction.axes import apply_along, axes
 from .support import layouts
-from .support.blocks import BLOCK_SIZE, SHORT_RUN, UFUNC_BUFFER, arithmetic, unbuffered
+from .support.blocks import BLOCK_SIZE, UFUNC_BUFFER, arithmetic, unbuffered, unbuffered_runs
 from .support.out import into
 from .support.spelling import numpy_spelling
 
@@ -231,10 +231,10 @@ def _accurate_sum(x: Array, axis: Any) -> Array:
 def _less_dots(a: Array, b: Array, axis: int) -> Array:
     """Return a - Σ a · b along an axis."""
     rows = axis in (-1, b.ndim - 1)
-    small = type(a) is type(b) is np.ndarray and b.size < BLOCK_SIZE
-    if rows and small and SHORT_RUN <= b.shape[-1] <= UFUNC_BUFFER // 2:  # NumPy's buffer takes two rows or more
-        out = np.empty_like(b)
-        out[...] = np.vecdot(a, b)[..., None]  # NumPy would copy a column to its buffer, piece by piece
-        return np.subtract(a, out, out=out)
     dots = row_dots(a, b) if rows else sum_along(a * b, axis)
-    return arithmetic(np.subtract, a, dots) if type(a) is np.ndarray else a - dots
+    if type(a) is not np.ndarray:
+        return a - dots
+    if not rows or a.size >= BLOCK_SIZE:
+        return arithmetic(np.subtract, a, dots)
+    with unbuffered_runs(a.shape[-1]):
+        return a - dots
